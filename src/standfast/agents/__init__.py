@@ -1,0 +1,1 @@
+"""Native resource agents, pure: the failover IP. Events in, effects out; runtime/ touches the kernel."""

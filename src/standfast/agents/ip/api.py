@@ -1,0 +1,230 @@
+"""Events and effects of the failover IP. Addresses are texts in canonical form (`ipaddress`), MACs are 6 bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from standfast.base.report import Report
+
+# ---- what the kernel knows (snapshots that runtime keeps and passes in) ---------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """A network interface. `carrier` is True when the operational state is UP or UNKNOWN."""
+
+    name: str
+    index: int
+    mac: bytes
+    is_up: bool
+    carrier: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AddressSeen:
+    """One address on one interface, as netlink tells it. `valid_s` None means for ever."""
+
+    interface: str
+    ip: str
+    prefix: int
+    label: str
+    valid_s: int | None
+    flags: frozenset[str] = frozenset()  # tentative, dadfailed, noprefixroute, secondary, deprecated
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A connected route: `network` (CIDR) is reached on `interface`."""
+
+    network: str
+    interface: str
+    metric: int
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkState:
+    """All that netlink told, at one instant."""
+
+    interfaces: tuple[Interface, ...] = ()
+    addresses: tuple[AddressSeen, ...] = ()
+    routes: tuple[Route, ...] = ()
+
+
+# ---- events ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Operate:
+    """An operation of the resource: start | stop | monitor | validate-all. `parameters` are IPaddr2's, as configured.
+    `handover`: the last holder's stop is confirmed. `probe`: a monitor that only asks (before any start)."""
+
+    run: int
+    resource: str
+    action: str
+    parameters: tuple[tuple[str, str], ...]
+    timeout_ms: int
+    handover: bool = False
+    probe: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """The operation `run` timed out at the executor: no answer is wanted any more; a start that is waiting is given up."""
+
+    run: int
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkChanged:
+    """Netlink told something (or the periodic full dump found it); `state` is the whole picture after it."""
+
+    state: NetworkState
+
+
+@dataclass(frozen=True, slots=True)
+class NeighbourHeard:
+    """ARP or NDP traffic about one of our addresses: `ip` claimed or answered by `mac` on `interface`. Frames that this host
+    sent itself are filtered out by runtime. `kind`: reply | request | announcement | advertisement | solicitation."""
+
+    interface: str
+    ip: str
+    mac: bytes
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pulsed:
+    """The cluster layer's evidence (engine/api.Pulse): this node may keep what it is entitled to until `until_us`."""
+
+    until_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Revoked:
+    """This node may hold nothing from now on (out of quorum, no view, shutting down): every address goes, at once."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Healed:
+    """A partition healed or a view grew: announce again from the start of the schedule."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """The manager came back and the kernel still has leased addresses of ours: keep them alive while the cluster decides.
+    `resource` and `parameters` as they were started."""
+
+    resource: str
+    parameters: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TimerFired:
+    """The room's one timer."""
+
+
+IpInput = Operate | Forget | NetworkChanged | NeighbourHeard | Pulsed | Revoked | Healed | Adopt | TimerFired
+
+# ---- effects --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PutAddress:
+    """Add the address, or renew it (the same request replaces the lifetime). `valid_s` None: for ever (lease switched off).
+    `nodad` for IPv6."""
+
+    interface: str
+    ip: str
+    prefix: int
+    valid_s: int | None
+    preferred_s: int | None
+    broadcast: str | None
+    label: str | None
+    noprefixroute: bool
+    nodad: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DropAddress:
+    """Delete the address. A NetworkChanged follows."""
+
+    interface: str
+    ip: str
+    prefix: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Send one ARP probe (RFC 5227: sender 0.0.0.0) or one neighbour solicitation for `ip`."""
+
+    interface: str
+    ip: str
+
+
+@dataclass(frozen=True, slots=True)
+class Announce:
+    """Send gratuitous ARP in both forms (request, and reply with target hardware address = sender's), or an unsolicited
+    neighbour advertisement with Override to ff02::1."""
+
+    interface: str
+    ip: str
+    mac: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """From now on pass NeighbourHeard for `ip` on `interface` (or, with `on` False, no longer)."""
+
+    interface: str
+    ip: str
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Dump everything from netlink again and send NetworkChanged: the safety net, and the proof after a stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remember:
+    """Keep (volatile, /run) that `resource` holds an address with these parameters, for Adopt; parameters None: forget it."""
+
+    resource: str
+    parameters: tuple[tuple[str, str], ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Answer to Operate."""
+
+    run: int
+    rc: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """The resource is no longer as it was left and this room could not mend it: `rc` as a monitor would return."""
+
+    resource: str
+    rc: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetTimer:
+    """Arm the room's one timer, replacing the last."""
+
+    at_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """A line for the log."""
+
+    report: Report
+
+
+IpEffect = PutAddress | DropAddress | Ask | Announce | Watch | Look | Remember | Done | Changed | SetTimer | Tell

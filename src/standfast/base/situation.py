@@ -1,0 +1,96 @@
+"""The cluster as its status section shows it: what `crm status` renders, what the scheduler unpacks.
+
+Plain values, so that a tool can read them from a JSON reply without knowing the scheduler.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStatus:
+    """A node as `crm_mon` shows it."""
+
+    name: str
+    id: str
+    kind: str = "member"  # member | remote
+    online: bool = False
+    standby: bool = False
+    standby_onfail: bool = False
+    maintenance: bool = False
+    pending: bool = False
+    unclean: bool = False
+    shutdown: bool = False
+    is_dc: bool = False
+    resources_running: int = 0
+    health: str = "green"
+    attributes: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OperationStatus:
+    """One history entry, as `crm_mon -o -f` and `crm_resource -O` show it."""
+
+    resource: str
+    node: str
+    task: str
+    interval_ms: int
+    call: int
+    rc: int
+    status: int
+    key: str
+    last_rc_change_s: int
+    exec_ms: int
+    queue_ms: int
+    exit_reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceStatus:
+    """A resource, or a group or clone with `children`, as `crm_mon` shows it. `role` is the current one (Started, Stopped,
+    Starting, ...); `nodes` where it is active."""
+
+    id: str
+    kind: str  # primitive | group | clone | bundle
+    agent: str = ""
+    role: str = "Stopped"
+    target_role: str = ""
+    nodes: tuple[str, ...] = ()
+    active: bool = False
+    orphaned: bool = False
+    blocked: bool = False
+    maintenance: bool = False
+    managed: bool = True
+    failed: bool = False
+    failure_ignored: bool = False
+    pending: str = ""
+    unclean: bool = False
+    children: tuple[ResourceStatus, ...] = ()
+    meta: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FailCount:
+    """A resource's failures on a node."""
+
+    resource: str
+    node: str
+    count: int
+    threshold: int
+    last_failure_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """The cluster as the CIB's status section shows it, before any decision."""
+
+    nodes: tuple[NodeStatus, ...]
+    resources: tuple[ResourceStatus, ...]
+    failures: tuple[OperationStatus, ...]
+    operations: tuple[OperationStatus, ...]
+    fail_counts: tuple[FailCount, ...]
+    options: tuple[tuple[str, str], ...]
+    instances: int
+    disabled: int
+    blocked: int

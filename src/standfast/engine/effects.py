@@ -1,0 +1,116 @@
+"""What goes into the embedded engine and what comes out. One way in (`Engine.step`), one way out (a tuple of effects).
+
+The order of effects is a promise: what must be durable (`Persist`) stands before what becomes visible (`SendDatagram`,
+`ToClient`). The runtime performs them in order, and the simulator checks it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from standfast.base.ids import NodeId
+from standfast.base.report import Report
+from standfast.engine.api import ClientEvent, ClientRequest
+
+Address = tuple[str, int]
+"""(IP address as text, UDP port)."""
+
+
+# ---- events ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class DatagramReceived:
+    """A UDP datagram on link number `link`, from `source`. Nothing is known about it yet."""
+
+    link: int
+    source: Address
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PeerRefused:
+    """The kernel said that the port at `address` is closed (ICMP): the host lives, its engine does not."""
+
+    link: int
+    address: Address
+
+
+@dataclass(frozen=True, slots=True)
+class TimerFired:
+    """The one timer that SetTimer armed. Late firing is how the engine notices that it was paused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """The client (the manager) asks for something."""
+
+    request: ClientRequest
+
+
+@dataclass(frozen=True, slots=True)
+class ClientGone:
+    """The client's connection closed without a Leave."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adjusted:
+    """An operator's order through a tool: `verb` is expected_votes | votes | cancel_wait_for_all | kill | leave."""
+
+    verb: str
+    node: NodeId
+    value: int
+
+
+EngineInput = DatagramReceived | PeerRefused | TimerFired | Requested | ClientGone | Adjusted
+
+# ---- effects --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Persist:
+    """Write `data` durably under `name` in the engine's state directory (write aside, fsync, rename, fsync the folder)
+    before any effect that follows."""
+
+    name: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SendDatagram:
+    """Send sealed bytes. Loss is expected; an error is not an event, silence is."""
+
+    link: int
+    address: Address
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SetTimer:
+    """Arm the engine's only timer for `at_us`, replacing what was armed before."""
+
+    at_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class ToClient:
+    """Tell the manager."""
+
+    event: ClientEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """A line for the log."""
+
+    report: Report
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """The engine has left, or cannot go on; the process ends (a supervisor decides about a restart)."""
+
+    report: Report
+
+
+EngineEffect = Persist | SendDatagram | SetTimer | ToClient | Tell | Halt

@@ -1,0 +1,4 @@
+"""Agreed views (extended virtual synchrony): who proposes, who accepts, when a view is installed.
+
+Owns: the view sequence and its persistence, proposals, the flush's bookkeeping with ordering/. Does not own: detection, quorum.
+"""

@@ -1,0 +1,1 @@
+"""Fencing devices, levels, delays, requests and their history: decides, never calls."""

@@ -1,0 +1,57 @@
+"""What the scheduler answers: scores, reasons, graph, summary. `plan.schedule(cib_root, now_s)` makes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from standfast.base.report import Report
+from standfast.base.situation import Situation
+from standfast.scheduler.graph.model import Graph
+
+INFINITY = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One entry of a score's ledger: what added `points` to `resource` on `node`, named by the id of its source
+    (constraint, attribute, default) and a sentence."""
+
+    resource: str
+    node: str
+    points: int
+    source: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """`pcmk__primitive_assign: RSC allocation score on NODE: N` as values."""
+
+    function: str
+    resource: str
+    node: str
+    points: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One line of the transition summary: verb (Start, Stop, Move, Recover, Restart, Fence, ...), resource or node, the detail
+    in brackets and the reason, as Pacemaker words them."""
+
+    verb: str
+    subject: str
+    detail: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything one run of the scheduler found. `recheck_s` is the wall-clock second by which to decide again."""
+
+    graph: Graph
+    scores: tuple[Score, ...]
+    reasons: tuple[Reason, ...]
+    changes: tuple[Change, ...]
+    notices: tuple[Report, ...]
+    situation: Situation
+    recheck_s: int | None = None

@@ -1,0 +1,1 @@
+"""The transition graph: typed actions and their inputs, and its XML in Pacemaker's form."""
