@@ -1,0 +1,119 @@
+"""The scheduler's own process: a long decision never delays a lease, a monitor or an API call.
+
+Forked from the manager before its event loop starts. Questions and answers are frames of `u32 length` and msgpack over a socket
+pair; one is answered at a time, in order. A scheduler that fails answers with a report; one that dies ends the manager, whose
+supervisor starts both again (addresses stay up meanwhile, see agents/ip).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+from lxml import etree
+
+from standfast.base.report import Report, error
+from standfast.runtime.supervisor import die_with_parent
+from standfast.scheduler.api import Plan
+from standfast.scheduler.plan import schedule
+
+FRAME_BYTES_MAX = 256 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Plan this document. `number` comes back with the answer."""
+
+    number: int
+    now_s: int
+    xml: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The plan, or why there is none."""
+
+    number: int
+    plan: Plan | None
+    fault: Report | None = None
+
+
+_ENCODE = msgspec.msgpack.Encoder().encode
+_QUESTION = msgspec.msgpack.Decoder(Question)
+_ANSWER = msgspec.msgpack.Decoder(Answer)
+
+
+class Planner:
+    """The manager's end. `ask` never blocks; `answered` is called from the loop, in the order of the questions."""
+
+    def __init__(self, line: socket.socket, pid: int) -> None:
+        self._line = line
+        self.pid = pid
+        self._writer: asyncio.StreamWriter | None = None
+
+    async def serve(self, answered: Callable[[Answer], None]) -> None:
+        """Read answers until the worker is gone (then it returns)."""
+        reader, self._writer = await asyncio.open_unix_connection(sock=self._line, limit=FRAME_BYTES_MAX)
+        try:
+            while True:
+                length = int.from_bytes(await reader.readexactly(4), "big")
+                answered(_ANSWER.decode(await reader.readexactly(length)))
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return
+        finally:
+            self._writer.close()
+
+    def ask(self, question: Question) -> None:
+        """Send one question."""
+        assert self._writer is not None, "asked before serve() began"
+        body = _ENCODE(question)
+        self._writer.write(len(body).to_bytes(4, "big") + body)
+
+
+def fork_planner() -> Planner:
+    """Start the worker. Call before any event loop or thread exists."""
+    ours, theirs = socket.socketpair()
+    pid = os.fork()
+    if pid == 0:
+        ours.close()
+        os._exit(_work(theirs))
+    theirs.close()
+    return Planner(ours, pid)
+
+
+def _work(line: socket.socket) -> int:
+    """The worker's whole life."""
+    die_with_parent(signal.SIGKILL)
+    for sign in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(sign, signal.SIG_IGN)  # the manager decides when both end
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+    with line.makefile("rwb") as stream:
+        while header := stream.read(4):
+            question = _QUESTION.decode(stream.read(int.from_bytes(header, "big")))
+            body = _ENCODE(_answer(question, parser))
+            stream.write(len(body).to_bytes(4, "big") + body)
+            stream.flush()
+    return 0
+
+
+def _answer(question: Question, parser: etree.XMLParser) -> Answer:
+    try:
+        return Answer(question.number, schedule(etree.fromstring(question.xml, parser), question.now_s))
+    except Exception as fault:
+        traceback.print_exc()
+        return Answer(
+            question.number,
+            None,
+            error(
+                "scheduler.bug",
+                "the scheduler failed on this configuration",
+                repr(fault),
+                "report it with the output of cibadmin -Q",
+            ),
+        )
