@@ -1,0 +1,95 @@
+"""What managers say to each other, in total order: a change of the CIB, an order to a node, the result of an operation.
+
+One envelope carries all three, because they belong together: the pending record of an operation and the order to run it, the
+result of an operation and the record of it. All nodes take the same envelope at the same place in the order.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from standfast.base.ids import NodeId
+from standfast.base.wire import Malformed
+from standfast.executor.api import Request
+
+ENVELOPE_BYTES_MAX = 1 << 20
+
+
+class Execute(msgspec.Struct, frozen=True, tag="execute"):
+    """The coordinator's order: `target` runs the request and answers with an envelope that carries its Landed."""
+
+    target: NodeId
+    request: Request
+
+
+class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
+    """Stop a recurring operation on `target`."""
+
+    target: NodeId
+    resource: str
+    action: str
+    interval_ms: int
+    transition_key: str
+
+
+class Forget(msgspec.Struct, frozen=True, tag="forget"):
+    """History of `resource` was deleted on the `targets`: they stop repeating its operations and know nothing of it."""
+
+    targets: tuple[NodeId, ...]
+    resource: str
+
+
+class Depart(msgspec.Struct, frozen=True, tag="depart"):
+    """Everything has left `target`: it may stop now."""
+
+    target: NodeId
+
+
+Order = Execute | Cancel | Forget | Depart
+
+
+class Landed(msgspec.Struct, frozen=True):
+    """An operation ended on `node`: the coordinator matches it by its transition key."""
+
+    node: NodeId
+    resource: str
+    action: str
+    interval_ms: int
+    transition_key: str
+    rc: int
+    status: int
+    reason: str
+
+
+class Envelope(msgspec.Struct, frozen=True):
+    """One ordered message between managers.
+
+    `sender` and `number` name it (a client's answer waits for its own). `view` is the sequence of the view it was sent in: an
+    envelope with an order is void in any other view, for everybody alike, because the coordinator that sent it plans anew.
+    `change` is an encoded cib Change, or empty. `expected` says that the change is bookkeeping of the plan in flight.
+    """
+
+    sender: NodeId
+    number: int
+    view: int
+    change: bytes = b""
+    order: Order | None = None
+    landed: Landed | None = None
+    expected: bool = False
+
+
+_ENCODE = msgspec.msgpack.Encoder().encode
+_DECODER = msgspec.msgpack.Decoder(Envelope)
+
+
+def encode(envelope: Envelope) -> bytes:
+    """The envelope's bytes."""
+    return _ENCODE(envelope)
+
+
+def decode(data: bytes) -> Envelope:
+    """The envelope in `data`; raises Malformed."""
+    try:
+        return _DECODER.decode(data)
+    except msgspec.DecodeError as bad:
+        raise Malformed("envelope", str(bad)) from bad
