@@ -1,0 +1,236 @@
+"""The manager's process: performs the effects of a Node and wraps what happens as events. Decides nothing.
+
+Durable before visible: after a `Store`, what the node wants to say (to the engine, to an asker) waits until the journal is on the
+disk. The fsync runs in a thread, so a slow disk never delays a lease, an announcement or a monitor.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from standfast.base.report import Report, Severity, error
+from standfast.base.wire import Malformed
+from standfast.controller.effects import (
+    Answer,
+    Asked,
+    AskPlan,
+    DiskFailed,
+    EngineLost,
+    EngineSaid,
+    FromAgent,
+    FromNetwork,
+    HungUp,
+    Keep,
+    NodeEffect,
+    NodeInput,
+    Now,
+    PlanMade,
+    Stop,
+    Store,
+    Tell,
+    Terminate,
+    ToEngine,
+    Wake,
+    Woken,
+)
+from standfast.engine import ring_wire
+from standfast.engine.api import Attach
+from standfast.executor.api import EndAgent, RunAgent, RunUnit
+from standfast.node import Node
+from standfast.runtime import planner as planning
+from standfast.runtime.durable import JournalFile, write_file
+from standfast.runtime.line_server import Caller, Json, LineServer
+from standfast.runtime.netlink import Network
+from standfast.runtime.processes import Processes
+
+ENGINE_RETRY_S = 0.05
+KEPT_FILES_MAX = 20
+
+
+class ManagerHost:
+    """Runs one Node on an asyncio loop until it stops."""
+
+    def __init__(
+        self,
+        node: Node,
+        run_dir: Path,
+        state_dir: Path,
+        planner: planning.Planner,
+        tell: Callable[[Report], None],
+    ) -> None:
+        self._node = node
+        self._run_dir = run_dir
+        self._state_dir = state_dir
+        self._planner = planner
+        self._tell = tell
+        self._journal = JournalFile(state_dir / "journal")
+        self._disk = ThreadPoolExecutor(1, "journal")
+        self._storing = 0
+        self._held: deque[ToEngine | Answer] = deque()
+        self._ring: asyncio.StreamWriter | None = None
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._api = LineServer(run_dir / "manager.sock", 0o660, self._asked, self._hung_up)
+        self._stopped: asyncio.Future[Stop] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._processes: Processes | None = None
+        self._network: Network | None = None
+
+    async def run(self) -> Stop:
+        """Serve until the node stops; returns its last word."""
+        self._loop = asyncio.get_running_loop()
+        self._stopped = self._loop.create_future()
+        for sign in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(sign, self._step, Terminate())
+        self._processes = Processes(lambda event: self._step(FromAgent(event)))
+        self._network = Network(self._loop, lambda event: self._step(FromNetwork(event)))
+        tasks = [
+            asyncio.create_task(self._planner_line(), name="planner"),
+            asyncio.create_task(self._engine_line(), name="engine"),
+        ]
+        await asyncio.sleep(0)  # the planner's line is open before anything asks for a plan
+        self._perform(self._node.start(self._now()))
+        await self._network.start()
+        await self._api.start()
+        try:
+            return await self._stopped
+        finally:
+            for task in tasks:
+                task.cancel()
+            await self._api.stop()
+            await self._network.stop()
+            await self._processes.stop()
+            self._disk.shutdown()
+            self._journal.close()
+
+    @staticmethod
+    def _now() -> Now:
+        return Now(time.monotonic_ns() // 1000, int(time.time()))
+
+    def _step(self, event: NodeInput) -> None:
+        try:
+            self._perform(self._node.step(self._now(), event))
+        except Exception as bug:
+            self._tell(error("manager.bug", "the manager met a bug of its own and starts again", repr(bug), "report it with the log"))
+            raise SystemExit(1) from bug
+
+    def _perform(self, effects: tuple[NodeEffect, ...]) -> None:
+        assert self._processes is not None
+        assert self._network is not None
+        for effect in effects:
+            match effect:
+                case ToEngine() | Answer():
+                    if self._storing:
+                        self._held.append(effect)
+                    else:
+                        self._speak(effect)
+                case RunAgent() | RunUnit() | EndAgent():
+                    self._processes.perform(effect)
+                case Wake(room, at_us):
+                    self._arm(room, at_us)
+                case Store():
+                    self._store(effect)
+                case AskPlan(number, wall_s, xml):
+                    self._planner.ask(planning.Question(number, wall_s, xml))
+                case Tell(report):
+                    self._tell(report)
+                case Keep(name, data):
+                    self._keep(name, data)
+                case Stop():
+                    if self._stopped is not None and not self._stopped.done():
+                        self._stopped.set_result(effect)
+                case _:
+                    self._network.perform(effect)
+
+    def _speak(self, effect: ToEngine | Answer) -> None:
+        if isinstance(effect, Answer):
+            self._api.send(effect.connection, effect.message)
+        elif self._ring is not None:
+            self._ring.write(ring_wire.encode_request(effect.request))
+
+    def _arm(self, room: str, at_us: int) -> None:
+        assert self._loop is not None
+        if old := self._timers.get(room):
+            old.cancel()
+        self._timers[room] = self._loop.call_at(at_us / 1e6, self._step, Woken(room))
+
+    # ---- disk ----------------------------------------------------------------------------------------------------
+
+    def _store(self, effect: Store) -> None:
+        assert self._loop is not None
+        self._storing += 1
+        work = self._journal.rewrite if effect.rewrite else self._journal.append
+        self._loop.run_in_executor(self._disk, work, effect.data).add_done_callback(self._stored)
+
+    def _stored(self, future: asyncio.Future[None]) -> None:
+        if future.cancelled():
+            return
+        fault = future.exception()
+        if fault is not None:
+            # What waited is never said: nobody may hear of a change that this node could lose.
+            self._held.clear()
+            self._storing = 0
+            self._step(DiskFailed(str(fault)))
+            return
+        self._storing = max(0, self._storing - 1)
+        while self._held and not self._storing:
+            self._speak(self._held.popleft())
+
+    def _keep(self, name: str, data: bytes) -> None:
+        folder = self._state_dir / "dropped"
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+            for old in sorted(folder.iterdir())[: -KEPT_FILES_MAX + 1]:
+                old.unlink()
+            write_file(folder / name, data)
+        except OSError as fault:
+            self._tell(error("manager.not-kept", f"cannot keep {folder / name}", str(fault)))
+
+    # ---- lines ---------------------------------------------------------------------------------------------------
+
+    async def _engine_line(self) -> None:
+        told = False
+        while True:
+            try:
+                reader, writer = await asyncio.open_unix_connection(self._run_dir / "ring.sock")
+            except OSError as fault:
+                if not told:
+                    told = True
+                    self._tell(Report("manager.no-engine", Severity.NOTICE, "waiting for the engine", str(fault)))
+                await asyncio.sleep(ENGINE_RETRY_S)
+                continue
+            told = False
+            self._ring = writer
+            writer.write(ring_wire.encode_request(Attach()))
+            reason = "the engine closed it"
+            try:
+                await self._read_ring(reader)
+            except (ConnectionError, Malformed) as fault:
+                reason = str(fault)
+            self._ring = None
+            writer.close()
+            self._step(EngineLost(reason))
+
+    async def _read_ring(self, reader: asyncio.StreamReader) -> None:
+        buffer = ring_wire.FrameBuffer()
+        while data := await reader.read(1 << 18):
+            for body in buffer.feed(data):
+                self._step(EngineSaid(ring_wire.decode_event(body)))
+
+    async def _planner_line(self) -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._planner.serve(lambda answer: self._step(PlanMade(answer.number, answer.plan, answer.fault)))
+            self._tell(error("manager.no-planner", "the scheduler's process died", "", "the manager starts again with a new one"))
+            raise SystemExit(1)
+
+    def _asked(self, caller: Caller, request: Json) -> None:
+        self._step(Asked(caller.connection, caller.uid, caller.gid, request))
+
+    def _hung_up(self, caller: Caller) -> None:
+        self._step(HungUp(caller.connection))
