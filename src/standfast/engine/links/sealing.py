@@ -1,0 +1,110 @@
+"""The envelope: a clear header, and everything else sealed (AES-256-GCM).
+
+Owns: the layout of a datagram, nonce and associated data. Does not own: which key, which counter, who is believed.
+
+    all:        magic "Sf" | version u8 | kind u8 | cluster 4 | sender u32 | link u8
+    data:       + session tag 8 | counter u64                  29 bytes, then ciphertext and 16 bytes of tag
+    handshake:  + key fingerprint 4 | boot 16 | counter u64    41 bytes, then ciphertext and 16 bytes of tag
+
+The associated data is the header and the receiver's id, so that a datagram opens at one node, from one node, on one link, as
+one kind. The nonce is the counter, never random: each key has one sender, which counts up and never goes back.
+
+AES-GCM rather than ChaCha20-Poly1305: it is 2.5 times as fast at 100 to 1400 bytes on any processor with AES instructions.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from enum import IntEnum
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from standfast.base.ids import NodeId
+from standfast.base.wire import Malformed
+from standfast.engine.links.keys import BOOT_BYTES, FINGERPRINT_BYTES, SESSION_TAG_BYTES
+
+MAGIC = b"Sf"
+VERSION = 1
+SEAL_BYTES = 16
+
+
+class Kind(IntEnum):
+    """What a datagram is. Only DATA belongs to a session; the others make one (session.py)."""
+
+    DATA = 1
+    HELLO = 2
+    CHALLENGE = 3
+    ANSWER = 4
+    CONFIRM = 5
+
+
+_COMMON = struct.Struct("!2sBB4sIB")
+_DATA = struct.Struct(f"!2sBB4sIB{SESSION_TAG_BYTES}sQ")
+_HANDSHAKE = struct.Struct(f"!2sBB4sIB{FINGERPRINT_BYTES}s{BOOT_BYTES}sQ")
+_U32 = struct.Struct("!I")
+
+DATA_OVERHEAD_BYTES = _DATA.size + SEAL_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The clear header: claims, until the seal is opened. `name` is the session's tag (DATA) or the key's fingerprint."""
+
+    kind: Kind
+    cluster: bytes
+    sender: NodeId
+    link: int
+    name: bytes
+    boot: bytes
+    counter: int
+
+    def packed(self) -> bytes:
+        """The header as it stands on the wire."""
+        common = (MAGIC, VERSION, self.kind, self.cluster, self.sender, self.link, self.name)
+        if self.kind is Kind.DATA:
+            return _DATA.pack(*common, self.counter)
+        return _HANDSHAKE.pack(*common, self.boot, self.counter)
+
+
+def read_head(datagram: bytes) -> Head:
+    """Parse the header. Raises Malformed."""
+    if len(datagram) < _COMMON.size:
+        raise Malformed("datagram", f"{len(datagram)} bytes are too short")
+    magic, version, number, cluster, sender, link = _COMMON.unpack_from(datagram)
+    if magic != MAGIC:
+        raise Malformed("magic", "not a datagram of ours")
+    if version != VERSION:
+        raise Malformed("version", f"{version}, and this release speaks {VERSION}")
+    if not Kind.DATA <= number <= Kind.CONFIRM:
+        raise Malformed("kind", f"{number} is unknown")
+    kind = Kind(number)
+    layout = _DATA if kind is Kind.DATA else _HANDSHAKE
+    if len(datagram) < layout.size + SEAL_BYTES:
+        raise Malformed("datagram", f"{len(datagram)} bytes are too short")
+    if kind is Kind.DATA:
+        *_, name, counter = _DATA.unpack_from(datagram)
+        boot = b""
+    else:
+        *_, name, boot, counter = _HANDSHAKE.unpack_from(datagram)
+    return Head(kind, cluster, NodeId(sender), link, name, boot, counter)
+
+
+def seal(aead: AESGCM, head: Head, receiver: NodeId, content: bytes) -> bytes:
+    """The datagram for `receiver`. The caller never uses a counter twice with one key."""
+    packed = head.packed()
+    return packed + aead.encrypt(_nonce(head.counter), content, packed + _U32.pack(receiver))
+
+
+def unseal(aead: AESGCM, head: Head, receiver: NodeId, datagram: bytes) -> bytes | None:
+    """The content, or None when it was not sealed for `receiver` with this key and header."""
+    size = _DATA.size if head.kind is Kind.DATA else _HANDSHAKE.size
+    try:
+        return aead.decrypt(_nonce(head.counter), datagram[size:], datagram[:size] + _U32.pack(receiver))
+    except InvalidTag:
+        return None
+
+
+def _nonce(counter: int) -> bytes:
+    return counter.to_bytes(12, "big")
