@@ -40,6 +40,17 @@ class OpStatus(IntEnum):
     NOT_INSTALLED = 7
 
 
+class Fault(StrEnum):
+    """Why a process or a unit's job gave no exit code of its own."""
+
+    NONE = "none"
+    MISSING = "missing"  # no such file, no such unit, or the script's interpreter is not there
+    DENIED = "denied"  # not executable, not permitted
+    TIMED_OUT = "timed-out"  # systemd gave its job up
+    UNSUPPORTED = "unsupported"  # no such verb
+    OTHER = "other"
+
+
 class AgentClass(StrEnum):
     """Standards of agents that can be run."""
 
@@ -126,14 +137,17 @@ class CancelRecurring:
 
 @dataclass(frozen=True, slots=True)
 class AgentExited:
-    """A process that RunAgent started has ended, and its whole group is gone. `rc` is negative for a signal (-9), None when it
-    could not be started at all (`failure` says why: not found, permission)."""
+    """A process that RunAgent started has ended. After EndAgent its whole group is gone as well; after an end of its own what it
+    left in the background stays, for that may be the service itself (mysql) or still at work (IPaddr2's sender of ARP).
+    `rc` is negative for a signal (-9), None when it could not be started at all (`failure` says why, `fault` for the machine).
+    """
 
     run: int
     rc: int | None
     stdout: bytes
     stderr: bytes
     failure: str = ""
+    fault: Fault = Fault.NONE
 
 
 @dataclass(frozen=True, slots=True)
