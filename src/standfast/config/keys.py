@@ -52,7 +52,9 @@ class Key:
                 raise ValueError(f"a whole number from {self.low} to {self.high} is needed" + _hint(self, text))
             number = int(text)
             if not self.low <= number <= self.high:
-                raise ValueError(f"it must be from {self.low} to {self.high}")
+                raise ValueError(
+                    f"it must be from {self.low} to {self.high}" if self.low < self.high else f"it must be {self.low}"
+                )
             return number
         if self.on_off:
             if text not in _SWITCH:
@@ -115,7 +117,7 @@ _FACILITIES = (
 )  # fmt: skip
 
 TOTEM: Mapping[str, Key] = {
-    "version": _number("u32", "2 (must be given)", 2, 2, "the format of the file"),
+    "version": _number("u32", "", 2, 2, "the format of the file; must be given"),
     "cluster_name": _text(),
     "config_version": _number("u64", 0),
     "transport": _choice("knet", "udpu", "udp", default="knet"),
@@ -186,7 +188,7 @@ INTERFACE: Mapping[str, Key] = {
     "knet_ping_precision": _idle(_number("u32", 2048), _NO_KNET),
     "knet_pong_count": _idle(_number("u32", 2), _NO_KNET),
     "knet_transport": _idle(_choice("udp", "sctp", default="udp"), "has no effect: links are UDP"),
-    "ringnumber": _old("has no effect since Corosync 3: this section is link 0 unless linknumber says otherwise"),
+    "ringnumber": _old("has no effect: this section is link 0 unless linknumber says otherwise"),
 }
 
 NODE: Mapping[str, Key] = {

@@ -27,6 +27,9 @@ class Complaints(Protocol):
     def wrong(self, code: str, what: str, why: str, remedy: str, line: int, column: int = 1) -> None:
         """An error at a place."""
 
+    def missing(self, code: str, what: str, why: str, remedy: str, line: int, column: int = 1) -> None:
+        """An error of absence."""
+
 
 def read_nodelist(context: Complaints, tree: Section, totem: TotemConfig, resolve: Resolve | None) -> tuple[NodeConfig, ...]:
     """The nodes in the order of the file. Complains of every missing, double or impossible thing."""
@@ -52,11 +55,11 @@ def _no_nodelist(context: Complaints, tree: Section) -> None:
     remedy = "add nodelist { } with one node { } for each host, and its ring0_addr"
     if bind is not None:
         why = "bindnetaddr alone tells a network, not the members; multicast discovery is not offered"
-        context.wrong("no-nodelist", "there is no nodelist", why, remedy, bind.line, bind.key_column)
+        context.missing("no-nodelist", "there is no nodelist", why, remedy, bind.line, bind.key_column)
     else:
         nodelist = next(tree.sections("nodelist"), None)
         line = nodelist.line if nodelist else 1
-        context.wrong("no-nodelist", "there is no node in a nodelist", "the members must be listed", remedy, line, 1)
+        context.missing("no-nodelist", "there is no node in a nodelist", "the members must be listed", remedy, line, 1)
 
 
 class _Seen:

@@ -24,10 +24,10 @@ def parse_config(data: bytes | str, file: str = "corosync.conf", resolve: Resolv
     Raises Refused (exit code 78) with every error of the file, in the order of its lines.
     """
     tree, faults = read_tree(data, file)
-    context = Context(file)
+    context = Context(file, is_whole=not faults)
     context.errors.extend(faults)
     if not tree.items and not faults:
-        context.wrong("empty", "the file is empty", "", "write totem { } and nodelist { }: see the manual", 1)
+        context.missing("empty", "the file is empty", "", "write totem { } and nodelist { }: see the manual", 1)
     sections = Sections(context, tree)
     totem = _totem(context, tree, sections)
     nodes = read_nodelist(context, tree, totem, resolve)
@@ -60,11 +60,11 @@ def _place(report: Report) -> tuple[int, int]:
 def _totem(context: Context, tree: Section, sections: Sections) -> model.TotemConfig:
     first = next(tree.sections("totem"), None)
     if first is None:
-        context.wrong("no-totem", "there is no section totem { }", "", "add: totem { version: 2 ... }, each on its line", 1)
+        context.missing("no-totem", "there is no section totem { }", "", "add: totem { version: 2 ... }, each on its line", 1)
     elif "totem.version" not in sections.values and not any(
         key.key == "version" for part in tree.sections("totem") for key in part.pairs()
     ):
-        context.wrong(
+        context.missing(
             "no-version",
             "totem.version is missing",
             "only version 2 of the format is known",

@@ -1,7 +1,7 @@
 """Walks the tree of a corosync.conf once: types every known key, and says what is unknown, idle, old or wrong.
 
-Owns: the check of each key against the table, and the sentences about it. Does not own: the table (keys.py), what several keys mean
-together (parse.py).
+Owns: the check of each key against the table, and the sentences about it. Does not own: the table (keys.py), what several keys
+mean together (parse.py).
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from standfast.config.tree import REPORTS_MAX, Item, Section
 class Context:
     """Collects reports while a tree is read. Errors refuse the file at the end; notices go into the result."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, *, is_whole: bool = True) -> None:
+        """`is_whole`: the grammar found no fault, so that what is missing is really missing."""
         self.file = file
+        self.is_whole = is_whole
         self.errors: list[Report] = []
         self.notices: list[Report] = []
         self.unknown: list[tuple[str, str]] = []
@@ -30,6 +32,11 @@ class Context:
         """An error."""
         if len(self.errors) < REPORTS_MAX:
             self.errors.append(error(f"config.{code}", what, why, remedy, self.at(line, column)))
+
+    def missing(self, code: str, what: str, why: str, remedy: str, line: int, column: int = 1) -> None:
+        """An error of absence: not told of a file with broken lines, where it would only be noise."""
+        if self.is_whole:
+            self.wrong(code, what, why, remedy, line, column)
 
     def say(self, code: str, what: str, line: int, column: int = 1, why: str = "") -> None:
         """Something worth one line."""
