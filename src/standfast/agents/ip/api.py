@@ -29,7 +29,7 @@ class AddressSeen:
     prefix: int
     label: str
     valid_s: int | None
-    flags: frozenset[str] = frozenset()  # tentative, dadfailed, noprefixroute, secondary, deprecated
+    flags: frozenset[str] = frozenset()  # tentative, dadfailed, noprefixroute, secondary, deprecated, permanent
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,9 @@ class Forget:
 
 @dataclass(frozen=True, slots=True)
 class NetworkChanged:
-    """Netlink told something (or the periodic full dump found it); `state` is the whole picture after it."""
+    """Netlink told something, or a Look was performed (which is always answered, changed or not); `state` is the whole picture.
+    It is never older than the last PutAddress or DropAddress that was performed: an address that is missing from it has been
+    deleted since. The first of these comes before any Operate or Adopt can be answered."""
 
     state: NetworkState
 
@@ -84,7 +86,8 @@ class NetworkChanged:
 @dataclass(frozen=True, slots=True)
 class NeighbourHeard:
     """ARP or NDP traffic about one of our addresses: `ip` claimed or answered by `mac` on `interface`. Frames that this host
-    sent itself are filtered out by runtime. `kind`: reply | request | announcement | advertisement | solicitation."""
+    sent itself are filtered out by runtime. `kind`: reply | request | announcement | advertisement (somebody has the address), or
+    probe | solicitation (somebody asks before taking it: ARP from 0.0.0.0, neighbour solicitation from ::)."""
 
     interface: str
     ip: str
@@ -125,15 +128,14 @@ class TimerFired:
     """The room's one timer."""
 
 
-IpInput = Operate | Forget | NetworkChanged | NeighbourHeard | Pulsed | Revoked | Healed | Adopt | TimerFired
-
 # ---- effects --------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class PutAddress:
     """Add the address, or renew it (the same request replaces the lifetime). `valid_s` None: for ever (lease switched off).
-    `nodad` for IPv6."""
+    `nodad` for IPv6. Not to be performed once the monotonic clock shows `before_us`: a process that was frozen between the
+    decision and the system call must not put up what it has lost meanwhile; then it is Denied."""
 
     interface: str
     ip: str
@@ -144,6 +146,7 @@ class PutAddress:
     label: str | None
     noprefixroute: bool
     nodad: bool
+    before_us: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +183,14 @@ class Watch:
     interface: str
     ip: str
     on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Promote:
+    """Set net.ipv4.conf.`interface`.promote_secondaries, where it is 0: else the kernel, when an address goes that is the first
+    of its subnet, deletes every other address of that subnet with it."""
+
+    interface: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,4 +238,22 @@ class Tell:
     report: Report
 
 
-IpEffect = PutAddress | DropAddress | Ask | Announce | Watch | Look | Remember | Done | Changed | SetTimer | Tell
+KernelEffect = PutAddress | DropAddress | Ask | Announce | Watch | Promote | Look
+"""What runtime/netlink.Network performs; the rest is for the node."""
+
+IpEffect = KernelEffect | Remember | Done | Changed | SetTimer | Tell
+
+# ---- the answer to an effect that failed ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """The kernel would not perform `effect` (or it came too late, see PutAddress): `reason` is a sentence. `is_permission` when
+    root or a capability is missing. Effects that found their work done already (a deleted address is gone) are not denied."""
+
+    effect: KernelEffect
+    reason: str
+    is_permission: bool = False
+
+
+IpInput = Operate | Forget | NetworkChanged | NeighbourHeard | Pulsed | Revoked | Healed | Adopt | Denied | TimerFired

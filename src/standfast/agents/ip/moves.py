@@ -1,0 +1,272 @@
+"""What happens to one failover IP: the table of (phase, event), one function for each pair that means something.
+
+A pair that is not in MOVES has nothing to do, by design: a pulse does not concern an address that is stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from standfast.agents.ip.api import (
+    Ask,
+    Denied,
+    Healed,
+    IpInput,
+    Look,
+    NeighbourHeard,
+    NetworkChanged,
+    Pulsed,
+    PutAddress,
+    Tell,
+    TimerFired,
+    Watch,
+)
+from standfast.agents.ip.conflicts import mac_text
+from standfast.agents.ip.holder import (
+    DENIED,
+    DROP_AGAIN_US,
+    GENERIC,
+    LOOK_AFTER_US,
+    OK,
+    READDS_MAX,
+    FailoverIp,
+    Moment,
+    Phase,
+)
+from standfast.agents.ip.placement import copies, interface_of, own_copy, trouble
+from standfast.agents.ip.takeover import Asking, Verdict
+from standfast.base.ids import US_PER_S
+from standfast.base.report import error, notice, warning
+
+TAKING_US_MAX = US_PER_S
+DROPS_MAX = 5
+READDS_WINDOW_US = 10 * US_PER_S
+
+_CLAIMS = ("reply", "request", "announcement", "advertisement")
+
+
+def step(one: FailoverIp, m: Moment, event: IpInput) -> None:
+    """Apply an event that may concern this address."""
+    move = MOVES.get((one.phase, type(event)))
+    if move is not None:
+        move(one, m, event)
+
+
+def ask(one: FailoverIp, m: Moment) -> None:
+    """ASKING: ask when a probe is due, take when all is silent; nothing at all without evidence."""
+    assert one.place is not None
+    assert one.wanted is not None
+    if reason := trouble(one.place, one.wanted, m.network):
+        one.fail(reason)
+    elif not m.is_entitled:
+        one.asking = None  # a silence that is old by the time the evidence comes proves nothing
+        if m.now_us >= one.wait_us:
+            one.fail("the cluster layer does not confirm this node's membership, so it may hold nothing")
+    elif one.is_sure or (one.is_here and copies(one.place.ip, m.network)):
+        one.take(m)
+    else:
+        if one.asking is None:
+            one.asking = Asking.begin(m.now_us, one.wanted.lease_s)
+        verdict = one.asking.verdict(m.now_us)
+        if verdict is Verdict.ASK:
+            one.asking = one.asking.asked(m.now_us)
+            one.out.append(Ask(one.place.interface, one.place.ip))
+        elif verdict is Verdict.CLEAR:
+            one.take(m)
+        elif verdict is Verdict.TAKEN:
+            _refuse_taken(one, m)
+
+
+def _refuse_taken(one: FailoverIp, m: Moment) -> None:
+    assert one.asking is not None
+    assert one.place is not None
+    assert one.asking.answered_us is not None
+    held_s = (m.now_us - one.asking.answered_us) / US_PER_S
+    mac = mac_text(one.asking.mac)
+    one.fail(
+        f"{one.place.ip} is in use by {mac}: a stranger on {one.place.interface} still answers for it after {held_s:.1f} s, "
+        f"longer than any lease of this cluster lives (find it: ip neigh | grep {mac}, or that MAC in the switch's table)",
+    )
+
+
+def _asking_heard(one: FailoverIp, m: Moment, event: IpInput) -> None:
+    assert isinstance(event, NeighbourHeard)
+    assert one.place is not None
+    if one.asking is None or event.ip != one.place.ip:
+        return
+    interface = interface_of(one.place.interface, m.network)
+    # Two that ask at the same time: the lower MAC goes first, the other hears its answers from then on.
+    if event.kind in _CLAIMS or (interface is not None and event.mac < interface.mac):
+        one.asking = one.asking.answered(m.now_us, event.mac)
+
+
+def _asking_event(one: FailoverIp, m: Moment, _event: IpInput) -> None:
+    ask(one, m)
+
+
+def _taking_network_changed(one: FailoverIp, m: Moment, _event: IpInput) -> None:
+    assert one.place is not None
+    assert one.wanted is not None
+    if reason := trouble(one.place, one.wanted, m.network):
+        one.lose(m, reason)
+        return
+    copy = own_copy(one.place, m.network)
+    if copy is None or "tentative" in copy.flags:
+        return
+    if "dadfailed" in copy.flags:
+        one.lose(m, f"the kernel found {one.place.ip} in use on {one.place.interface} (duplicate address detection)")
+        return
+    one.phase = Phase.HELD
+    one.begin_announcing(m)
+    if one.run is not None:
+        one.answer(OK, "")
+
+
+def _taking_timer(one: FailoverIp, m: Moment, _event: IpInput) -> None:
+    assert one.place is not None
+    if m.now_us < one.wait_us:
+        return
+    if not one.has_looked:
+        one.has_looked, one.wait_us = True, m.now_us + TAKING_US_MAX - LOOK_AFTER_US
+        one.out.append(Look())
+        return
+    one.lose(m, f"{one.place.ip} does not appear on {one.place.interface}, though the kernel did not refuse it")
+
+
+def _denied(one: FailoverIp, m: Moment, event: IpInput) -> None:
+    """A put that was refused ends what it was for; a question that could not be asked makes silence worthless."""
+    assert isinstance(event, Denied)
+    if isinstance(event.effect, PutAddress | Ask | Watch):
+        one.lose(m, event.reason, DENIED if event.is_permission else GENERIC)
+
+
+def _held_denied(one: FailoverIp, m: Moment, event: IpInput) -> None:
+    assert isinstance(event, Denied)
+    if isinstance(event.effect, PutAddress):
+        one.lose(m, event.reason)
+
+
+def _held_network_changed(one: FailoverIp, m: Moment, _event: IpInput) -> None:
+    assert one.place is not None
+    assert one.wanted is not None
+    if reason := trouble(one.place, one.wanted, m.network):
+        one.lose(m, reason)
+        return
+    if own_copy(one.place, m.network) is not None:
+        return
+    recent = tuple(at for at in one.readds if m.now_us - at < READDS_WINDOW_US)
+    if len(recent) >= READDS_MAX:
+        window_s = READDS_WINDOW_US // US_PER_S
+        times = f"{len(recent) + 1} times in {window_s} s"
+        one.lose(m, f"something keeps deleting {one.place.ip} from {one.place.interface}: {times}")
+        return
+    one.readds = (*recent, m.now_us)
+    _say_deleted(one, len(one.readds))
+    one.put(m)
+    one.begin_announcing(m)
+
+
+def _say_deleted(one: FailoverIp, times: int) -> None:
+    assert one.place is not None
+    what = f"{one.place.ip} was deleted from {one.place.interface} by somebody else; put back at once ({times} in 10 s)"
+    remedy = "ip monitor address shows it happen; look for a network manager that does not know the address"
+    one.out.append(Tell(warning("ip.deleted", what, "", remedy, one.resource)))
+
+
+def _held_pulsed(one: FailoverIp, m: Moment, _event: IpInput) -> None:
+    assert one.place is not None
+    if not m.is_entitled:
+        return
+    assert one.lease is not None
+    if one.lease.lease_s:
+        one.put(m)
+
+
+def _held_heard(one: FailoverIp, m: Moment, event: IpInput) -> None:
+    assert isinstance(event, NeighbourHeard)
+    assert one.place is not None
+    if event.kind not in _CLAIMS or event.ip != one.place.ip:
+        return
+    one.conflicts, claim = one.conflicts.heard(m.now_us, event.mac)
+    if claim.defend:
+        one.announce(m)
+    what = f"{one.place.ip}, which this node holds, is also claimed by {mac_text(event.mac)} on {one.place.interface}"
+    remedy = f"find that host: ip neigh | grep {mac_text(event.mac)}, or that MAC in the switch's table"
+    if claim.is_first:
+        one.out.append(Tell(warning("ip.claimed", what, "defended by an announcement", remedy, one.resource)))
+    elif claim.report:
+        one.out.append(Tell(error("ip.conflict", what, "it goes on after our defence", remedy, one.resource)))
+
+
+def _held_healed(one: FailoverIp, m: Moment, _event: IpInput) -> None:
+    one.begin_announcing(m)
+
+
+def _held_timer(one: FailoverIp, m: Moment, _event: IpInput) -> None:
+    if one.announcements is not None and m.now_us >= one.announcements.due_us:
+        one.announcements = one.announcements.announced(m.now_us)
+        one.announce(m)
+
+
+def _adopted_pulsed(one: FailoverIp, m: Moment, _event: IpInput) -> None:
+    assert one.place is not None
+    assert one.wanted is not None
+    if not m.is_entitled or m.now_us >= one.wait_us:
+        return
+    if reason := trouble(one.place, one.wanted, m.network):
+        one.lose(m, reason)
+        return
+    one.phase, one.lease = Phase.HELD, None
+    one.put(m)
+    one.begin_announcing(m)
+    one.out.append(Tell(notice("ip.adopted", f"{one.place.ip} was still up and is kept", where=one.resource)))
+
+
+def _adopted_network_changed(one: FailoverIp, m: Moment, _event: IpInput) -> None:
+    assert one.place is not None
+    if not own_copy(one.place, m.network):
+        one.lose(m, "the kernel's lease ended before this node's membership was confirmed")
+
+
+def _dropping_network_changed(one: FailoverIp, m: Moment, _event: IpInput) -> None:
+    if not one.left(m):
+        one.gone(OK, "")
+
+
+def _dropping_timer(one: FailoverIp, m: Moment, _event: IpInput) -> None:
+    if m.now_us < one.wait_us:
+        return
+    left = one.left(m)
+    if one.drops < DROPS_MAX:
+        one.drops, one.wait_us = one.drops + 1, m.now_us + DROP_AGAIN_US
+        one.out += (*left, Look())
+        return
+    where = ", ".join(f"{copy.ip}/{copy.prefix} on {copy.interface}" for copy in left) or "the kernel's picture did not come"
+    one.gone(
+        GENERIC,
+        f"removed {one.drops} times and still there: {where}; somebody adds it again (ip monitor address shows when; look at "
+        "NetworkManager, systemd-networkd, keepalived and the host's own configuration)",
+    )
+
+
+Move = Callable[[FailoverIp, Moment, IpInput], None]
+MOVES: dict[tuple[Phase, type[IpInput]], Move] = {
+    (Phase.ADOPTED, Pulsed): _adopted_pulsed,
+    (Phase.ADOPTED, NetworkChanged): _adopted_network_changed,
+    (Phase.ASKING, TimerFired): _asking_event,
+    (Phase.ASKING, Pulsed): _asking_event,
+    (Phase.ASKING, NetworkChanged): _asking_event,
+    (Phase.ASKING, NeighbourHeard): _asking_heard,
+    (Phase.ASKING, Denied): _denied,
+    (Phase.TAKING, NetworkChanged): _taking_network_changed,
+    (Phase.TAKING, TimerFired): _taking_timer,
+    (Phase.TAKING, Denied): _denied,
+    (Phase.HELD, NetworkChanged): _held_network_changed,
+    (Phase.HELD, NeighbourHeard): _held_heard,
+    (Phase.HELD, Pulsed): _held_pulsed,
+    (Phase.HELD, Healed): _held_healed,
+    (Phase.HELD, TimerFired): _held_timer,
+    (Phase.HELD, Denied): _held_denied,
+    (Phase.DROPPING, NetworkChanged): _dropping_network_changed,
+    (Phase.DROPPING, TimerFired): _dropping_timer,
+}

@@ -1,0 +1,69 @@
+"""Asking before taking: is anybody's kernel still answering for the address? (RFC 5227's probe, at the pace of a failover.)
+
+Silence on four probes means take it. An answer means that the old holder's kernel is alive, though its manager may be dead or
+frozen: its lease will end, so asking goes on until two probes stay unanswered. If answers outlive every lease, somebody renews
+the address: then it is never taken.
+
+RFC 5227 waits seconds because it looks for hosts that boot; we look for one that holds the address now, and kernels answer
+within a millisecond or not at all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+
+from standfast.base.ids import US_PER_MS, US_PER_S
+
+FIRST_INTERVAL_US = 20 * US_PER_MS
+FIRST_PROBES = 4
+NEXT_INTERVAL_US = 50 * US_PER_MS
+NEXT_PROBES = 2
+
+
+class Verdict(Enum):
+    """What to do when a probe is due."""
+
+    ASK = auto()
+    CLEAR = auto()
+    TAKEN = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """One round of questions. `unanswered` probes were sent since the last answer; `mac` answered last, first at `answered_us`.
+    Invariant: CLEAR only after FIRST_PROBES (NEXT_PROBES once somebody answered) probes in a row without an answer."""
+
+    due_us: int
+    bound_us: int
+    unanswered: int = 0
+    answered_us: int | None = None
+    mac: bytes = b""
+
+    @classmethod
+    def begin(cls, now_us: int, lease_s: int) -> Asking:
+        """The first probe is due now. Answers are borne for two leases and 1.5 s: one lease and the kernel's own delay of up
+        to 1.25 s are what a dead manager's address lives; the second is for a manager that died while it renewed."""
+        return cls(now_us, 2 * lease_s * US_PER_S + 1_500 * US_PER_MS)
+
+    def verdict(self, now_us: int) -> Verdict | None:
+        """What to do now; None while the next probe is not due."""
+        if now_us < self.due_us:
+            return None
+        if self.answered_us is None:
+            return Verdict.CLEAR if self.unanswered >= FIRST_PROBES else Verdict.ASK
+        if self.unanswered >= NEXT_PROBES:
+            return Verdict.CLEAR
+        if now_us - self.answered_us > self.bound_us:
+            return Verdict.TAKEN
+        return Verdict.ASK
+
+    def asked(self, now_us: int) -> Asking:
+        """A probe was sent; the interval counts from it, so that a late timer gives no answer less time."""
+        interval = FIRST_INTERVAL_US if self.answered_us is None else NEXT_INTERVAL_US
+        return replace(self, unanswered=self.unanswered + 1, due_us=now_us + interval)
+
+    def answered(self, now_us: int, mac: bytes) -> Asking:
+        """Somebody has the address."""
+        first = now_us if self.answered_us is None else self.answered_us
+        return replace(self, unanswered=0, answered_us=first, mac=mac, due_us=now_us + NEXT_INTERVAL_US)
