@@ -13,8 +13,10 @@ from enum import Enum, auto
 
 from standfast.base.ids import US_PER_MS, US_PER_S
 from standfast.base.report import Report, notice, warning
+from standfast.base.wire import Malformed
 from standfast.controller.messages import Landed
-from standfast.controller.transition import Key, Run, RunState
+from standfast.controller.transition import Run, RunState
+from standfast.executor.history import TransitionKey, parse_transition_key
 from standfast.scheduler.api import Plan
 from standfast.scheduler.graph.model import Action
 
@@ -47,7 +49,7 @@ class Start:
     """Carry out one action; its end comes back as Landed with `key`, or by `done`."""
 
     action: Action
-    key: Key
+    key: TransitionKey
     handover: bool
 
 
@@ -153,7 +155,7 @@ class Coordinator:
         """A node reports the end of an operation. One that belongs to no action of ours is news, and a reason to plan again."""
         if self.duty is Duty.IDLE:
             return ()
-        key = Key.parse(note.transition_key)
+        key = _key(note.transition_key)
         if self._run is None or key is None or not self._run.owns(key):
             return self.changed(now_us, f"{note.resource} {note.action} on its node ended outside the plan (rc {note.rc})")
         self._deadline_us.pop(key.action, None)
@@ -272,3 +274,11 @@ class Coordinator:
     def _drop_run(self) -> None:
         self._run = None
         self._deadline_us.clear()
+
+
+def _key(text: str) -> TransitionKey | None:
+    """The key, or None: a result may come from an older life, or from a tool that made one up."""
+    try:
+        return parse_transition_key(text)
+    except Malformed:
+        return None

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
+from standfast.executor.history import TransitionKey
 from standfast.scheduler.graph.model import Action, ActionKind, Graph
 
 
@@ -23,27 +24,6 @@ class RunState(Enum):
 
 
 FINAL = (RunState.COMPLETE, RunState.ABORTED)
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """Pacemaker's transition key, `ACTION:TRANSITION:TARGET_RC:UUID`, which comes back in the operation's record."""
-
-    action: int
-    transition: int
-    target_rc: int
-    uuid: str
-
-    def __str__(self) -> str:
-        return f"{self.action}:{self.transition}:{self.target_rc}:{self.uuid}"
-
-    @classmethod
-    def parse(cls, text: str) -> Key | None:
-        """The key in `text`, or None when it is not one."""
-        parts = text.split(":", 3)
-        if len(parts) != 4 or not all(part.lstrip("-").isdigit() and len(part) < 12 for part in parts[:3]):
-            return None
-        return cls(int(parts[0]), int(parts[1]), int(parts[2]), parts[3])
 
 
 def target_rc(action: Action) -> int:
@@ -93,11 +73,11 @@ class Run:
         self._settle()
         return tuple(out)
 
-    def key(self, action: Action) -> Key:
+    def key(self, action: Action) -> TransitionKey:
         """The transition key of one of this run's actions."""
-        return Key(action.id, self.number, target_rc(action), self.uuid)
+        return TransitionKey(action.id, self.number, target_rc(action), self.uuid)
 
-    def owns(self, key: Key) -> bool:
+    def owns(self, key: TransitionKey) -> bool:
         """Whether `key` names an action of this very run that is in flight."""
         return key.uuid == self.uuid and key.transition == self.number and key.action in self._flying
 

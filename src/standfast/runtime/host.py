@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import grp
 import os
 import socket
 from pathlib import Path
@@ -63,6 +64,14 @@ def has_address(address: str) -> bool:
 def uname() -> str:
     """`uname -n`: the name of a node that the file gives none."""
     return os.uname().nodename
+
+
+def group_id(name: str) -> int | None:
+    """The number of a group, None where there is no such group."""
+    try:
+        return grp.getgrnam(name).gr_gid
+    except KeyError:
+        return None
 
 
 def load_key(path: Path) -> bytes:

@@ -1,0 +1,236 @@
+"""The composition root: joins the pure machines with runtime. `standfast node | engine | manager` come here.
+
+Exit codes: 0 left in order; 1 a fault, worth starting again; 78 a configuration that starting again would not mend.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from standfast.base.ids import NodeId
+from standfast.base.report import Refused, Report, Severity, notice
+from standfast.config.authkey import key_of_text
+from standfast.config.cmap import cmap_keys
+from standfast.config.model import ClusterConfig, NodeConfig
+from standfast.config.model import QuorumConfig as QuorumSection
+from standfast.engine.effects import Address
+from standfast.engine.links.keys import AuthKey, KeyRing
+from standfast.engine.quorum.settings import QuorumSettings, TieBreaker
+from standfast.engine.settings import EngineConfig, Times
+from standfast.engine.settings import NodeConfig as EngineNode
+from standfast.runtime import host
+from standfast.runtime.durable import make_folder
+from standfast.runtime.logs import Log
+from standfast.runtime.supervisor import NO_RESTART, Child, Supervisor
+
+UDP_HEADERS_BYTES = 48  # IPv6 and UDP; IPv4 needs 20 fewer
+ENGINE_STATE_BYTES_MAX = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Where a node's files are; each can be set by an option and by an environment variable."""
+
+    config: Path
+    run_dir: Path
+    state_dir: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What every daemon needs to know before it begins."""
+
+    paths: Paths
+    config: ClusterConfig
+    node: NodeConfig
+    name: str
+    log: Log
+
+
+def main(subcommand: str, argv: list[str]) -> int:
+    """Run `node`, `engine` or `manager` to its end; returns the exit code."""
+    lives: dict[str, Callable[[Start], int]] = {"node": run_node, "engine": run_engine, "manager": run_manager}
+    paths = _paths(subcommand, argv)
+    try:
+        start = prepare(paths)
+        for report in start.config.notices if subcommand != "manager" else ():
+            start.log.report(report)
+        return lives[subcommand](start)
+    except Refused as refusal:
+        for report in refusal.reports:
+            print(f"standfast {subcommand}: {report.severity}: {report.sentence()}", file=sys.stderr)  # noqa: T201
+        return NO_RESTART if refusal.exit_code == host.EXIT_CONFIG else 1
+
+
+def prepare(paths: Paths) -> Start:
+    """Read the configuration, find out which node this is, open the log. Raises Refused."""
+    config = host.load_config(paths.config)
+    node = host.this_node(config)
+    name = node.name or host.uname()
+    make_folder(paths.run_dir, 0o755)
+    make_folder(paths.state_dir, 0o750)
+    return Start(paths, config, node, name, Log(config.logging, "MAIN"))
+
+
+def run_node(start: Start) -> int:
+    """Both daemons in the foreground, started again when they die. Everything is imported before the fork."""
+
+    children = [Child("engine", lambda: _life(run_engine, start)), Child("manager", lambda: _life(run_manager, start))]
+    return Supervisor(children, start.log.report).run()
+
+
+def run_engine(start: Start) -> int:
+    """Membership, order and quorum, until left."""
+    from standfast.engine.embedded import Engine
+    from standfast.runtime.engine_host import EngineHost
+
+    log = Log(start.config.logging, "TOTEM")
+    key = _key(start.config)
+    for report in host.protect_engine(start.config.system.sched_rr):
+        log.report(report)
+    folder = start.paths.state_dir / "engine"
+    make_folder(folder)
+    engine = Engine(engine_config(start, key), os.urandom, _remembered(folder))
+    binds = tuple(address for address in _addresses(start.config, start.node) if address is not None)
+    engine_host = EngineHost(engine, binds, folder, start.paths.run_dir, log.report, lambda: _reload(start))
+
+    async def serve() -> Report:
+        loop = asyncio.get_running_loop()
+        for sign in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(sign, engine_host.leave)
+        host.notify_ready()
+        return await engine_host.run()
+
+    last = asyncio.run(serve())
+    log.report(last)
+    return 1 if last.severity in (Severity.ERROR, Severity.CRITICAL) else 0
+
+
+def run_manager(start: Start) -> int:
+    """CIB, decisions, resources and the local API, until stopped."""
+    from standfast.node import Node, NodeSettings
+    from standfast.runtime.manager_host import ManagerHost, read_journal
+    from standfast.runtime.planner import fork_planner
+
+    log = Log(start.config.logging, "CRM")
+    planner = fork_planner()
+    settings = NodeSettings(
+        id=start.node.id,
+        name=start.name,
+        boot=str(uuid.uuid4()),
+        cluster_name=start.config.totem.cluster_name,
+        parallel_max=2 * (os.cpu_count() or 1),
+        admin_gid=host.group_id("haclient"),
+        lease_s=max(1, start.config.own.lease_ms // 1000),
+    )
+    node = Node(settings, read_journal(start.paths.state_dir))
+    manager = ManagerHost(node, start.paths.run_dir, start.paths.state_dir, planner, log.report)
+
+    async def serve() -> tuple[int, Report]:
+        host.notify_ready()
+        last = await manager.run()
+        return last.exit_code, last.report
+
+    code, report = asyncio.run(serve())
+    log.report(report)
+    return code
+
+
+def engine_config(start: Start, key: bytes) -> EngineConfig:
+    """The engine's settings, out of corosync.conf."""
+    config = start.config
+    return EngineConfig(
+        cluster_name=config.totem.cluster_name,
+        local=start.node.id,
+        nodes=tuple(
+            EngineNode(node.id, start.name if node.id == start.node.id else node.name, _addresses(config, node), node.votes)
+            for node in config.nodelist
+        ),
+        keys=KeyRing((AuthKey(key),)),
+        quorum=quorum_settings(config.quorum),
+        times=Times(token_ms=config.silence_ms_max),
+        mtu_bytes=max(512, config.totem.netmtu - UDP_HEADERS_BYTES) if config.totem.netmtu else 1400,
+        priorities=tuple(link.priority for link in config.totem.links),
+        transport=config.totem.transport,
+        cmap=cmap_keys(config, start.node),
+    )
+
+
+def quorum_settings(section: QuorumSection) -> QuorumSettings:
+    """The quorum rules, out of `quorum { }`."""
+    words = section.auto_tie_breaker_node.split()
+    breaker: TieBreaker = "highest" if words == ["highest"] else "lowest"
+    if words and all(word.isdigit() for word in words):
+        breaker = tuple(NodeId(int(word)) for word in words)
+    return QuorumSettings(
+        expected_votes=section.expected_votes or 0,
+        two_node=section.two_node,
+        wait_for_all=section.wait_for_all or None,
+        last_man_standing=section.last_man_standing,
+        last_man_standing_window_ms=section.last_man_standing_window_ms,
+        auto_tie_breaker=section.auto_tie_breaker,
+        auto_tie_breaker_node=breaker,
+        allow_downscale=section.allow_downscale,
+        expected_votes_tracking=section.expected_votes_tracking,
+    )
+
+
+def _life(run: Callable[[Start], int], start: Start) -> int:
+    """A supervised child's life: a refusal is told in the log, because nobody may be looking at the terminal."""
+    try:
+        return run(start)
+    except Refused as refusal:
+        for report in refusal.reports:
+            start.log.report(report)
+        return NO_RESTART if refusal.exit_code == host.EXIT_CONFIG else 1
+
+
+def _addresses(config: ClusterConfig, node: NodeConfig) -> tuple[Address | None, ...]:
+    by_link = dict(node.addresses)
+    links = max((link for member in config.nodelist for link, _ in member.addresses), default=0) + 1
+    return tuple((by_link[link], config.port(link)) if link in by_link else None for link in range(links))
+
+
+def _key(config: ClusterConfig) -> bytes:
+    if config.totem.key:
+        return key_of_text(config.totem.key)
+    return host.load_key(Path(config.totem.keyfile))
+
+
+def _remembered(folder: Path) -> dict[str, bytes]:
+    """What an earlier life of the engine stored; a file that was half written aside (`.new`) does not count."""
+    return {
+        path.name: path.read_bytes()[:ENGINE_STATE_BYTES_MAX]
+        for path in sorted(folder.iterdir())
+        if path.is_file() and path.suffix != ".new"
+    }
+
+
+def _reload(start: Start) -> list[Report]:
+    """Read the file again and say what is wrong with it. What is in force changes at the next start."""
+    try:
+        config = host.load_config(start.paths.config)
+    except Refused as refusal:
+        return list(refusal.reports)
+    if config == start.config:
+        return [notice("config.unchanged", "corosync.conf says the same as what is in force")]
+    remedy = "restart this node's engine (standfast-engine), one node after the other"
+    return [notice("config.changed", "corosync.conf differs from what is in force", "", remedy), *config.notices]
+
+
+def _paths(subcommand: str, argv: list[str]) -> Paths:
+    parser = argparse.ArgumentParser(prog=f"standfast {subcommand}", description=run_node.__doc__)
+    env = os.environ
+    parser.add_argument("-c", "--config", default=env.get("STANDFAST_CONFIG", "/etc/corosync/corosync.conf"), metavar="FILE")
+    parser.add_argument("--run-dir", default=env.get("STANDFAST_RUN_DIR", "/run/standfast"), metavar="DIR")
+    parser.add_argument("--state-dir", default=env.get("STANDFAST_STATE_DIR", "/var/lib/standfast"), metavar="DIR")
+    given = parser.parse_args(argv)
+    return Paths(Path(given.config), Path(given.run_dir), Path(given.state_dir))
