@@ -9,7 +9,7 @@ from __future__ import annotations
 import signal
 from dataclasses import dataclass
 
-from standfast.executor.api import Agent, AgentClass, AgentExited, Fault, OpStatus, Rc
+from standfast.executor.api import AgentClass, AgentExited, Fault, OpStatus, Rc
 
 REASON_CHARS_MAX = 1024
 """The longest reason kept (api.Result.reason)."""
@@ -109,15 +109,15 @@ def lsb_to_ocf(action: str, rc: int) -> int:
 # ---- how runs end ---------------------------------------------------------------------------------------------------
 
 
-def of_exit(agent: Agent, action: str, exited: AgentExited) -> Outcome:
-    """The outcome of a process or unit job that ended by itself."""
+def of_exit(standard: AgentClass, action: str, exited: AgentExited) -> Outcome:
+    """The outcome of a process (ocf, lsb) or a unit's job (systemd) that ended by itself."""
     if exited.rc is None:
         return _of_fault(exited)
     if exited.rc < 0:
         return Outcome(OpStatus.ERROR, Rc.UNKNOWN_ERROR, f"Resource agent interrupted by {signal_words(-exited.rc)} signal")
-    if agent.standard is AgentClass.OCF:
+    if standard is AgentClass.OCF:
         return Outcome(OpStatus.DONE, exited.rc, exit_reason(exited.stderr))
-    if agent.standard is AgentClass.SYSTEMD:
+    if standard is AgentClass.SYSTEMD:
         return Outcome(OpStatus.DONE, exited.rc, visible(exited.failure))
     return Outcome(OpStatus.DONE, lsb_to_ocf(action, exited.rc))
 

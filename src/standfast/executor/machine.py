@@ -213,7 +213,8 @@ class Executor:
         assert job is not None, run
         assert exited is not None, run
         self._close(run)
-        self._answer(run, self._with_remedy(job.request, codes.of_exit(job.request.agent, job.request.action, exited)))
+        standard = AgentClass.SYSTEMD if run.kind is Kind.UNIT else job.request.agent.standard
+        self._answer(run, self._with_remedy(job.request, codes.of_exit(standard, job.request.action, exited)))
 
     def _timed_out(self, run: Run) -> None:
         job = run.job
