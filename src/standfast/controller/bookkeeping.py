@@ -108,10 +108,10 @@ def attribute(node: NodeId, name: str, key: str, value: str) -> Operation:
     return Operation(OpKind.MODIFY, "status", xml=element("node_state", content, id=node, uname=name), allow_create=True)
 
 
-def forget_attribute(node: NodeId, key: str) -> Operation:
-    """Delete a transient attribute of a node."""
-    where = f"/cib/status/node_state[@id='{node}']/transient_attributes/instance_attributes/nvpair[@name='{key}']"
-    return Operation(OpKind.DELETE, xpath=where, multiple=True)
+def forget_attributes(node: NodeId, prefix: str) -> Operation:
+    """Delete all transient attributes of a node whose names begin so."""
+    where = f"/cib/status/node_state[@id='{node}']/transient_attributes/instance_attributes"
+    return Operation(OpKind.DELETE, xpath=f"{where}/nvpair[starts-with(@name,'{prefix}')]", multiple=True)
 
 
 def failure(node: NodeId, name: str, operation: tuple[str, str, int], count: str, when_s: int) -> tuple[Operation, ...]:

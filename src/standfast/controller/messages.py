@@ -1,7 +1,7 @@
-"""What managers say to each other, in total order: a change of the CIB, an order to a node, the result of an operation.
+"""What managers say to each other, in total order: a change of the CIB, an order to a node, the result of an operation, news.
 
-One envelope carries all three, because they belong together: the pending record of an operation and the order to run it, the
-result of an operation and the record of it. All nodes take the same envelope at the same place in the order.
+One envelope carries them, because they belong together: the pending record of an operation and the order to run it, the result of
+an operation and the record of it. All nodes take the same envelope at the same place in the order.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Execute(msgspec.Struct, frozen=True, tag="execute"):
 
 
 class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
-    """Stop a recurring operation on `target`."""
+    """Stop a recurring operation on `target`, which answers with Landed."""
 
     target: NodeId
     resource: str
@@ -48,7 +48,7 @@ class Depart(msgspec.Struct, frozen=True, tag="depart"):
 Order = Execute | Cancel | Forget | Depart
 
 
-class Landed(msgspec.Struct, frozen=True):
+class Landed(msgspec.Struct, frozen=True, tag="landed"):
     """An operation ended on `node`: the coordinator matches it by its transition key."""
 
     node: NodeId
@@ -61,12 +61,48 @@ class Landed(msgspec.Struct, frozen=True):
     reason: str
 
 
+class Present(msgspec.Struct, frozen=True, tag="present"):
+    """The sender has the agreed CIB and takes part in this view, under this name."""
+
+    name: str
+
+
+class Duty(msgspec.Struct, frozen=True, tag="duty"):
+    """The sender coordinates this view from here on."""
+
+
+class Step(msgspec.Struct, frozen=True, tag="step"):
+    """The coordinator's transition began or ended, for those who follow events."""
+
+    transition: int
+    state: str
+    actions: int
+    reason: str
+
+
+class Await(msgspec.Struct, frozen=True, tag="await"):
+    """The sender wants to know when nothing is under way any more; `token` comes back in Rested."""
+
+    token: int
+
+
+class Rested(msgspec.Struct, frozen=True, tag="rested"):
+    """The coordinator's answer to Await: nothing is under way, and everything ordered before is decided."""
+
+    asker: NodeId
+    token: int
+
+
+News = Landed | Present | Duty | Step | Await | Rested
+
+
 class Envelope(msgspec.Struct, frozen=True):
     """One ordered message between managers.
 
     `sender` and `number` name it (a client's answer waits for its own). `view` is the sequence of the view it was sent in: an
     envelope with an order is void in any other view, for everybody alike, because the coordinator that sent it plans anew.
     `change` is an encoded cib Change, or empty. `expected` says that the change is bookkeeping of the plan in flight.
+    `action` is the id of the coordinator's own action that is done when this is delivered, or 0.
     """
 
     sender: NodeId
@@ -74,8 +110,9 @@ class Envelope(msgspec.Struct, frozen=True):
     view: int
     change: bytes = b""
     order: Order | None = None
-    landed: Landed | None = None
+    news: News | None = None
     expected: bool = False
+    action: int = 0
 
 
 _ENCODE = msgspec.msgpack.Encoder().encode

@@ -1,0 +1,190 @@
+"""Requests of local tools: what each verb does, and when it may be answered.
+
+Owns: the requests under way, and the limits on them. Does not own: sockets, the CIB's rules, authorisation (api/gate.py).
+A change is answered when it was applied here and every member of the view holds it (`stable`); a refused one by the refusal.
+Invariants (`check`): a request is waited for in one place only; nothing waits for an asker that hung up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from standfast.base.ids import US_PER_S
+from standfast.base.report import Refused, Report, error
+
+WAITING_MAX = 4096
+EXIT_USAGE = 64
+EXIT_DISCONNECTED = 102
+EXIT_TIMEOUT = 124
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who waits for an answer: the connection and the number that the request had there."""
+
+    connection: int
+    id: Any
+
+
+@dataclass(slots=True)
+class _Change:
+    """A change on its way: applied at `stable_at` (view sequence, sequence), or not yet."""
+
+    asker: Asker
+    answer: Json = field(default_factory=dict)
+    stable_at: tuple[int, int] | None = None
+
+
+@dataclass(slots=True)
+class Clients:
+    """The requests under way. Every method returns (connection, message) pairs to send."""
+
+    _changes: dict[int, _Change] = field(default_factory=dict)
+    _plans: dict[int, tuple[Asker, Callable[[Any], Json]]] = field(default_factory=dict)
+    _rests: dict[int, tuple[Asker, int]] = field(default_factory=dict)
+    _followers: dict[int, Asker] = field(default_factory=dict)
+    _token: int = 0
+
+    # ---- changes of the CIB --------------------------------------------------------------------------------------
+
+    def expect_change(self, number: int, asker: Asker) -> None:
+        """The change `number` was sent out for `asker`. Raises Refused when too many wait."""
+        self._make_room()
+        self._changes[number] = _Change(asker)
+
+    def applied(self, number: int, view: int, seq: int, answer: Json) -> None:
+        """It took effect here, at this place in the order; `answer` is what will be said."""
+        waiting = self._changes.get(number)
+        if waiting is not None:
+            waiting.stable_at, waiting.answer = (view, seq), answer
+
+    def refused(self, number: int, refusal: Refused) -> list[tuple[int, Json]]:
+        """It was refused (by everybody alike)."""
+        waiting = self._changes.pop(number, None)
+        return [] if waiting is None else [(waiting.asker.connection, failure(waiting.asker, refusal))]
+
+    def stable(self, view: int, seq: int) -> list[tuple[int, Json]]:
+        """Everything up to here is held by every member; so is all of earlier views, which was flushed into this one."""
+        done = [n for n, c in self._changes.items() if c.stable_at is not None and c.stable_at <= (view, seq)]
+        out = []
+        for number in done:
+            change = self._changes.pop(number)
+            out.append((change.asker.connection, success(change.asker, **change.answer)))
+        return out
+
+    # ---- plans and status ----------------------------------------------------------------------------------------
+
+    def expect_plan(self, asker: Asker, render: Callable[[Any], Json]) -> int:
+        """A plan is asked for on behalf of `asker`; returns its number, which is negative (the coordinator's are positive)."""
+        self._make_room()
+        self._token += 1
+        self._plans[-self._token] = (asker, render)
+        return -self._token
+
+    def planned(self, number: int, plan: object | None, fault: Report | None) -> list[tuple[int, Json]]:
+        """The scheduler's answer."""
+        asker, render = self._plans.pop(number, (None, None))
+        if asker is None or render is None:
+            return []
+        if plan is None:
+            refusal = Refused(fault or error("scheduler.no-plan", "the scheduler gave no plan"))
+            return [(asker.connection, failure(asker, refusal))]
+        return [(asker.connection, success(asker, **render(plan)))]
+
+    # ---- waiting for rest ----------------------------------------------------------------------------------------
+
+    def expect_rest(self, now_us: int, asker: Asker, timeout_s: float) -> int:
+        """`asker` waits until nothing is under way; returns the token of the question."""
+        self._make_room()
+        self._token += 1
+        self._rests[self._token] = (asker, now_us + int(timeout_s * US_PER_S))
+        return self._token
+
+    def rested(self, token: int) -> list[tuple[int, Json]]:
+        """The coordinator's answer."""
+        asker, _ = self._rests.pop(token, (None, 0))
+        return [] if asker is None else [(asker.connection, success(asker, stable=True))]
+
+    @property
+    def open_questions(self) -> tuple[int, ...]:
+        """Tokens of those who still wait: a new coordinator is asked again."""
+        return tuple(self._rests)
+
+    def next_timeout_us(self) -> int | None:
+        """When the first of them has waited long enough."""
+        return min((at_us for _, at_us in self._rests.values()), default=None)
+
+    def timed_out(self, now_us: int) -> list[tuple[int, Json]]:
+        """Answer those who have waited long enough."""
+        out = []
+        for token in [t for t, (_, at_us) in self._rests.items() if now_us >= at_us]:
+            asker, _ = self._rests.pop(token)
+            out.append((asker.connection, success(asker, stable=False)))
+        return out
+
+    # ---- followers of events -------------------------------------------------------------------------------------
+
+    def follow(self, asker: Asker) -> list[tuple[int, Json]]:
+        """`asker` gets every event from now on."""
+        self._make_room()
+        self._followers[asker.connection] = asker
+        return [(asker.connection, success(asker, event={"kind": "hello"}, end=False))]
+
+    def publish(self, kind: str, **fields: Any) -> list[tuple[int, Json]]:
+        """An event for all who follow."""
+        event = {"kind": kind, **fields}
+        return [(a.connection, success(a, event=event, end=False)) for a in self._followers.values()]
+
+    # ---- the end -------------------------------------------------------------------------------------------------
+
+    def hung_up(self, connection: int) -> None:
+        """Nobody there waits for anything any more."""
+        for waiting in (self._changes, self._plans, self._rests):
+            for key in [k for k, v in waiting.items() if _asker(v).connection == connection]:
+                del waiting[key]
+        self._followers.pop(connection, None)
+
+    def view_lost(self) -> list[tuple[int, Json]]:
+        """There is no view: whether a change on its way will take effect is not known, and that is what is said."""
+        reports = error(
+            "controller.view-lost",
+            "this node left the view before the change was confirmed",
+            "the engine stopped, or was cut off",
+            "look with crm status and crm configure show before repeating it",
+        )
+        out = [
+            (c.asker.connection, failure(c.asker, Refused(reports, exit_code=EXIT_DISCONNECTED))) for c in self._changes.values()
+        ]
+        self._changes.clear()
+        return out
+
+    def check(self) -> None:
+        """Assert the limits."""
+        assert len(self._changes) + len(self._plans) + len(self._rests) + len(self._followers) <= WAITING_MAX
+
+    def _make_room(self) -> None:
+        if len(self._changes) + len(self._plans) + len(self._rests) + len(self._followers) >= WAITING_MAX:
+            raise Refused(error("api.busy", f"{WAITING_MAX} requests are waiting already", "", "try again in a moment"))
+
+
+def success(asker: Asker, **fields: Any) -> Json:
+    """A good answer."""
+    return {"id": asker.id, "ok": True, **fields}
+
+
+def failure(asker: Asker, refusal: Refused) -> Json:
+    """A refusal as an answer."""
+    reports = [
+        {"code": r.code, "severity": r.severity.value, "what": r.what, "why": r.why, "remedy": r.remedy, "where": r.where}
+        for r in refusal.reports
+    ]
+    return {"id": asker.id, "ok": False, "exit_code": refusal.exit_code, "reports": reports}
+
+
+def _asker(waiting: Any) -> Asker:
+    asker: Asker = waiting.asker if isinstance(waiting, _Change) else waiting[0]
+    return asker

@@ -1,0 +1,54 @@
+"""What this node knows of its own operations: the truth behind its part of the status section.
+
+The CIB's copy may be replaced by another partition's when a view changes; then this one is written again. A manager that was
+started anew knows nothing, says so, and is asked by probes.
+Invariant: an entry is here exactly from its result until its resource is forgotten, or its recurring operation cancelled.
+"""
+
+from __future__ import annotations
+
+from standfast.controller import bookkeeping
+from standfast.executor import history
+from standfast.executor.api import Request, Result
+
+RESOURCES_MAX = 8192
+
+
+class Memory:
+    """History entries by resource, as executor/history.py makes them."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, dict[str, history.Entry]] = {}
+        self._agents: dict[str, tuple[str, str, str]] = {}
+
+    def note(self, result: Result, node: str) -> tuple[history.Entry, ...]:
+        """Keep what a result leaves; returns the new entries (none for what is not recorded)."""
+        made = history.entries(result, node)
+        if made and (result.request.resource in self._entries or len(self._entries) < RESOURCES_MAX):
+            kept = self._entries.setdefault(result.request.resource, {})
+            kept.update((entry.id, entry) for entry in made)
+            self._agents[result.request.resource] = agent_of(result.request)
+        cancelled = history.cancelled_id(result)
+        if cancelled is not None:
+            self._entries.get(result.request.resource, {}).pop(cancelled, None)
+        return made
+
+    def forget(self, resource: str) -> tuple[tuple[str, int], ...]:
+        """Forget a resource; returns the (action, interval in ms) that were repeated for it."""
+        entries = self._entries.pop(resource, {})
+        self._agents.pop(resource, None)
+        repeated = [(e.get("operation") or "", int(e.get("interval") or 0)) for e in entries.values()]
+        return tuple((action, interval_ms) for action, interval_ms in repeated if interval_ms)
+
+    def xml(self) -> str:
+        """All lrm_resource elements."""
+        return "".join(
+            bookkeeping.lrm_resource(name, self._agents[name], (e.xml() for e in entries.values()))
+            for name, entries in self._entries.items()
+            if entries
+        )
+
+
+def agent_of(request: Request) -> tuple[str, str, str]:
+    """(class, provider, type)."""
+    return request.agent.standard.value, request.agent.provider, request.agent.type

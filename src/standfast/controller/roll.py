@@ -1,0 +1,86 @@
+"""Who takes part in the view, and who coordinates it: a function of the view and of who has said Present in it.
+
+Owns: the view, the members that are present with a manager and the agreed CIB, names, the duty. Does not own: the CIB, plans.
+Invariants (`check`): whoever is present is a member; the coordinator, where there is one, is present.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from standfast.base.ids import US_PER_MS, NodeId
+from standfast.engine.api import Quorum, View
+
+GRACE_US = 1_500 * US_PER_MS
+"""How long the coordinator waits for members of a new view to say Present before it goes on without them."""
+
+
+@dataclass(slots=True)
+class Roll:
+    """See the module. `local` is this node."""
+
+    local: NodeId
+    view: View | None = None
+    quorum: Quorum | None = None
+    names: dict[NodeId, str] = field(default_factory=dict)
+    coordinator: NodeId | None = None
+    _present: set[NodeId] = field(default_factory=set)
+    _since_us: int = 0
+
+    def install(self, now_us: int, view: View, quorum: Quorum) -> None:
+        """A new view: nobody is present yet."""
+        self.view, self.quorum, self._since_us = view, quorum, now_us
+        self._present.clear()
+        self.coordinator = None
+
+    def lose(self) -> None:
+        """There is no view any more."""
+        self.view, self.quorum, self.coordinator = None, None, None
+        self._present.clear()
+
+    def arrived(self, node: NodeId, name: str) -> None:
+        """A member said Present."""
+        if self.view is not None and node in self.view.members:
+            self._present.add(node)
+            self.names[node] = name
+
+    def went(self, node: NodeId) -> None:
+        """A member's manager is gone."""
+        self._present.discard(node)
+        if self.coordinator == node:
+            self.coordinator = None
+
+    def took_duty(self, node: NodeId) -> None:
+        """A member said that it coordinates."""
+        self.coordinator = node if node in self._present else None
+
+    @property
+    def present(self) -> tuple[NodeId, ...]:
+        """The members that take part, sorted."""
+        return tuple(sorted(self._present))
+
+    @property
+    def missing(self) -> tuple[NodeId, ...]:
+        """The members that have not said Present, sorted."""
+        return tuple(n for n in self.view.members if n not in self._present) if self.view else ()
+
+    def is_due(self, now_us: int) -> bool:
+        """Whether this node should take up the duty now: it is the lowest that is present, and nobody is waited for any more."""
+        if self.view is None or self.local not in self._present or self.coordinator is not None:
+            return False
+        return min(self._present) == self.local and (not self.missing or now_us >= self.grace_ends_us)
+
+    @property
+    def grace_ends_us(self) -> int:
+        """When the members that are still missing are not waited for any more."""
+        return self._since_us + GRACE_US
+
+    def name(self, node: NodeId) -> str:
+        """A node's name, its id where no name is known."""
+        return self.names.get(node, str(node))
+
+    def check(self) -> None:
+        """Assert the invariants."""
+        members = self.view.members if self.view else ()
+        assert self._present <= set(members), "present without being a member"
+        assert self.coordinator is None or self.coordinator in self._present, "the coordinator is not present"
