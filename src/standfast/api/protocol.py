@@ -28,6 +28,7 @@ Verbs of the engine (RUN_DIR/engine.sock)
 | engine.status | | EngineStatus (engine/api.py) as JSON |
 | engine.adjust | adjust: expected_votes / votes / cancel_wait_for_all / kill / leave, node, value | |
 | engine.reload | | reload of corosync.conf: reports |
+| engine.reopen_logs | | |
 """
 
 from __future__ import annotations
