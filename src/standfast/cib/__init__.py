@@ -5,12 +5,12 @@ merge). Does not own: order (the engine's), the meaning of the configuration (sc
 
 The face of the room, pure:
 
-    document.py  Cib.parse(data: bytes) -> Cib | raises Refused;  cib.xml() -> bytes (canonical);  cib.root (lxml, read only
-                 for others);  cib.version -> Version(admin_epoch, epoch, num_updates), ordered;  cib.digest() -> str;  cib.copy()
-    operations.py Operation(kind: OpKind, scope, xpath, xml, options..., origin: Origin(user, client, node)) and
-                 cib.apply(operation, now_s) -> Outcome(version, changed_configuration, changed_status, answer_xml) | raises Refused
-                 write/read to bytes: encode_operation, decode_operation (Malformed on nonsense)
-    diff.py      diff(before, after) -> patchset XML format 2;  patch(cib, patchset)
-    journal.py   encode(record) -> bytes; recover(data) -> Recovered(records, good_bytes, lost_bytes)
-    machine.py   CibMachine: Hello/Snapshot rounds at a view change, deterministic choice of the document, applies operations
+    document.py   Cib.parse(data, where) -> Cib | raises Refused; Cib.empty(); cib.xml(), cib.compact() -> bytes; cib.root (lxml;
+                  read only for others, and changed in place by the next apply); cib.version -> Version(admin_epoch, epoch,
+                  num_updates), ordered; cib.digest() -> str; cib.copy()
+    operations.py Change((Operation(kind, scope, xpath, xml, ...), ...), Origin(user, client, node, now_s)), the unit that is
+    ordered and applied as a whole; encode_change(change) -> bytes | Refused, decode_change(data) -> Change | Malformed
+    apply.py      apply(cib, change) -> Outcome(before, after, sections, answers) | raises Refused and has changed nothing;
+                  query(cib, scope, expression) -> str
+    diff.py       make_patchset(before, after) -> bytes | None (Pacemaker's format 2); applied by an Operation of kind PATCH
 """

@@ -1,0 +1,256 @@
+"""The document: bytes -> Cib, canonical text, versions, digests.
+
+Owns: reading XML safely, what every CIB must contain, its version and digest. Does not own: which elements may stand where
+(shape.py), changes (apply.py). A `Cib` holds one lxml tree; whoever wants to keep a state of it takes a `copy()`.
+
+Reading is strict about everything that an attacker would use: no DTD, no entities, no network, UTF-8 only, no names with
+namespaces, at most XML_BYTES_MAX bytes and DEPTH_MAX levels. Comments, processing instructions and the white space between
+elements carry no meaning in a CIB and are dropped; other text between elements is refused.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from dataclasses import dataclass
+
+from lxml import etree
+from lxml.etree import _Element as Element
+
+from standfast.cib.refusal import Exit, refused
+from standfast.cib.shape import check_shape, name_of
+
+XML_BYTES_MAX = 32 * 1024 * 1024
+DEPTH_MAX = 64
+COUNTER_MAX = 2**31 - 1
+"""Largest admin_epoch, epoch or num_updates: Pacemaker holds them in an int."""
+
+SCHEMA = "pacemaker-3.9"
+FEATURE_SET = "3.16.1"
+COUNTERS = ("admin_epoch", "epoch", "num_updates")
+REQUIRED_SECTIONS = ("crm_config", "nodes", "resources", "constraints")
+WRITTEN_ATTRIBUTES = ("cib-last-written", "update-origin", "update-client", "update-user")
+"""Root attributes that say who changed the configuration last; Pacemaker leaves them out of its digest, ours has them."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Version:
+    """`admin_epoch.epoch.num_updates`, compared in that order. Each is 0 .. COUNTER_MAX."""
+
+    admin_epoch: int = 0
+    epoch: int = 0
+    num_updates: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.admin_epoch}.{self.epoch}.{self.num_updates}"
+
+    def after_configuration(self) -> Version:
+        """The version of the next configuration; at the end of its range a counter carries over."""
+        if self.epoch < COUNTER_MAX:
+            return Version(self.admin_epoch, self.epoch + 1, 0)
+        assert self.admin_epoch < COUNTER_MAX, "no version is left"
+        return Version(self.admin_epoch + 1, 0, 0)
+
+    def after_status(self) -> Version:
+        """The version after a change of anything but the configuration."""
+        if self.num_updates < COUNTER_MAX:
+            return Version(self.admin_epoch, self.epoch, self.num_updates + 1)
+        return self.after_configuration()
+
+
+class Cib:
+    """One document. Invariant: root is `cib`, with the three counters as numbers, and exactly one `configuration` holding the
+    four required sections, and one `status`; `compact()` is the bytes of `root` as it is now (see `touched`)."""
+
+    __slots__ = ("_compact", "root")
+
+    def __init__(self, root: Element) -> None:
+        """`root` is believed: use `parse` or `empty`. The tree belongs to this Cib from now on."""
+        self.root = root
+        self._compact: bytes | None = None
+
+    @classmethod
+    def parse(cls, data: bytes, where: str = "cib") -> Cib:
+        """A CIB from a file, a peer or a user. Raises Refused with `where:LINE` for each fault found.
+
+        What old files lack is added: missing counters (0), a missing required section, a missing `status`.
+        """
+        root = parse_xml(data, where)
+        if root.tag != "cib":
+            raise refused("not-a-cib", Exit.CONFIG, f"the outermost element is <{name_of(root)}>, not <cib>", where=f"{where}:1")
+        _complete(root, where)
+        check_shape(root, where)
+        return cls(root)
+
+    @classmethod
+    def empty(cls, version: Version | None = None) -> Cib:
+        """The document of a cluster that has none yet, 0.0.0 unless told otherwise."""
+        version = version or Version()
+        root = etree.Element("cib", {"crm_feature_set": FEATURE_SET, "validate-with": SCHEMA})
+        for name in COUNTERS:
+            root.set(name, str(getattr(version, name)))
+        configuration = etree.SubElement(root, "configuration")
+        for section in REQUIRED_SECTIONS:
+            etree.SubElement(configuration, section)
+        etree.SubElement(root, "status")
+        return cls(root)
+
+    @property
+    def version(self) -> Version:
+        """The version as the root's attributes say."""
+        return version_of(self.root)
+
+    @property
+    def configuration(self) -> Element:
+        """The `configuration` element."""
+        return _child(self.root, "configuration")
+
+    @property
+    def status(self) -> Element:
+        """The `status` element."""
+        return _child(self.root, "status")
+
+    def compact(self) -> bytes:
+        """UTF-8, no white space between elements, attributes in their order, no XML declaration."""
+        if self._compact is None:
+            self._compact = compact_xml(self.root)
+        return self._compact
+
+    def xml(self) -> bytes:
+        """The same, indented by two spaces, as Pacemaker writes its cib.xml."""
+        return etree.tostring(self.root, encoding="utf-8", xml_declaration=False, pretty_print=True)
+
+    def digest(self) -> str:
+        """SHA-256 of `compact()`, in hex: everything counts, the order of attributes too. Computed when asked for."""
+        return hashlib.sha256(self.compact()).hexdigest()
+
+    def pacemaker_digest(self) -> str:
+        """What a Pacemaker v2 patchset carries in `digest` (`cibadmin --md5-sum-versioned`); see diff.py for the use."""
+        return pacemaker_digest(self.root)
+
+    def without_status(self) -> bytes:
+        """`compact()` with an empty status section: what goes to the disk."""
+        shallow = etree.Element("cib", dict(self.root.items()))
+        shallow.append(copy.deepcopy(self.configuration))
+        etree.SubElement(shallow, "status")
+        return compact_xml(shallow)
+
+    def copy(self) -> Cib:
+        """An independent copy."""
+        twin = Cib(copy.deepcopy(self.root))
+        twin._compact = self._compact
+        return twin
+
+    def touched(self) -> None:
+        """The tree has changed (apply.py says so): forget what was computed from it."""
+        self._compact = None
+
+    def check(self) -> None:
+        """Assert the class's invariant."""
+        assert self.root.tag == "cib"
+        for name in COUNTERS:
+            assert 0 <= int(self.root.get(name) or -1) <= COUNTER_MAX, name
+        assert [child.tag for child in self.root].count("configuration") == 1
+        assert [child.tag for child in self.root].count("status") == 1
+        for section in REQUIRED_SECTIONS:
+            assert self.configuration.find(section) is not None, section
+        assert self._compact is None or self._compact == compact_xml(self.root), "changed behind our back"
+
+
+def version_of(root: Element) -> Version:
+    """The version in the attributes of a `cib` element whose counters are known to be good."""
+    return Version(*(int(root.get(name) or 0) for name in COUNTERS))
+
+
+def compact_xml(element: Element) -> bytes:
+    """An element as UTF-8 without white space between elements."""
+    return etree.tostring(element, encoding="utf-8", xml_declaration=False, with_tail=False)
+
+
+def pacemaker_digest(root: Element) -> str:
+    """MD5 of the compact text without the WRITTEN_ATTRIBUTES of the root, as Pacemaker 2.1's v2 digest
+    (lib/common/digest.c, pcmk__digest_xml with filter); its writer escapes an apostrophe, libxml2's does not."""
+    shallow = etree.Element("cib", {k: v for k, v in root.items() if k not in WRITTEN_ATTRIBUTES})
+    head = compact_xml(shallow)[: -len(b"/>")]
+    body = b"".join(compact_xml(child) for child in root)
+    text = head + b">" + body + b"</cib>" if len(root) else head + b"/>"
+    return hashlib.md5(text.replace(b"'", b"&apos;"), usedforsecurity=False).hexdigest()
+
+
+def parse_xml(data: bytes, where: str) -> Element:
+    """Any XML of ours, cleaned: elements and attributes only. Raises Refused naming `where:LINE`."""
+    if len(data) > XML_BYTES_MAX:
+        raise refused("too-large", Exit.DATA, f"{len(data)} bytes of XML, {XML_BYTES_MAX} are allowed", where=where)
+    if b"\0" in data:
+        raise refused("not-utf-8", Exit.DATA, "not UTF-8: zero bytes inside", "", "save it as UTF-8", where)
+    if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
+        raise refused("has-dtd", Exit.DATA, "a document type is not accepted", "", "remove the <!DOCTYPE ...> part", where)
+    # The encoding is ours to choose: a declared UTF-7 or EBCDIC would hide a DTD from the check above.
+    parser = etree.XMLParser(
+        encoding="utf-8", resolve_entities=False, load_dtd=False, no_network=True, huge_tree=False,
+        remove_comments=True, remove_pis=True, remove_blank_text=True,
+    )  # fmt: skip
+    try:
+        root = etree.fromstring(data, parser)
+    except etree.XMLSyntaxError as bad:
+        line, column = bad.position
+        reason = (bad.msg or "not XML").splitlines()[0]
+        raise refused("not-xml", Exit.DATA, reason, "", "correct the XML", f"{where}:{line}:{column}") from None
+    except ValueError as bad:
+        raise refused("not-xml", Exit.DATA, str(bad), where=where) from None
+    _clean(root, where)
+    return root
+
+
+def _clean(root: Element, where: str) -> None:
+    """Drop white space; refuse other text, names with namespaces, and too many levels."""
+    for element in root.iter():
+        place = f"{where}:{element.sourceline or 0}"
+        if not isinstance(element.tag, str):
+            raise refused("not-an-element", Exit.DATA, "an entity reference is not accepted", where=place)
+        if "{" in element.tag or ":" in element.tag:
+            raise refused("has-namespace", Exit.DATA, f"<{etree.QName(element).localname}> has a namespace", where=place)
+        for text in (element.text, element.tail):
+            if text is not None and text.strip():
+                raise refused("has-text", Exit.DATA, f"text at <{name_of(element)}>: {text.strip()[:40]!r}", where=place)
+        if element.text is not None:
+            element.text = None
+        if element.tail is not None:
+            element.tail = None
+        if any("{" in name for name in element.keys()):  # noqa: SIM118 -- an Element iterates over its children
+            raise refused("has-namespace", Exit.DATA, f"an attribute of <{name_of(element)}> has a namespace", where=place)
+    level, depth = [root], 1
+    while level := [child for element in level for child in element]:
+        depth += 1
+        if depth > DEPTH_MAX:
+            line = level[0].sourceline or 0
+            raise refused("too-deep", Exit.DATA, f"more than {DEPTH_MAX} levels", where=f"{where}:{line}")
+
+
+def _complete(root: Element, where: str) -> None:
+    """Add what old files lack; refuse counters that are no numbers."""
+    for name in COUNTERS:
+        text = root.get(name, "0")
+        if not is_counter(text):
+            raise refused("bad-version", Exit.CONFIG, f"{name}={text[:40]!r} is not a number", where=f"{where}:1")
+        root.set(name, text)
+    configuration = root.find("configuration")
+    if configuration is None:
+        configuration = etree.Element("configuration")
+        root.insert(0, configuration)
+    for section in REQUIRED_SECTIONS:
+        if configuration.find(section) is None:
+            etree.SubElement(configuration, section)
+    if root.find("status") is None:
+        etree.SubElement(root, "status")
+
+
+def is_counter(text: str) -> bool:
+    """Whether the text is a decimal number 0 .. COUNTER_MAX without sign or blanks."""
+    return text.isascii() and text.isdigit() and len(text) <= 10 and int(text) <= COUNTER_MAX
+
+
+def _child(parent: Element, tag: str) -> Element:
+    child = parent.find(tag)
+    assert child is not None, f"a CIB without <{tag}>"
+    return child
