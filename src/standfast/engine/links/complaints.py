@@ -60,8 +60,8 @@ _TEXTS: dict[Complaint, tuple[Severity, str, str, str]] = {
     ),
     Complaint.REPLAYED: (
         Severity.INFO,
-        "datagrams from {source} came twice",
-        "the network duplicates, or somebody repeats recorded datagrams; the second copy is dropped",
+        "datagrams from {source} came twice, or very late",
+        "the network duplicates or delays, or somebody repeats recorded datagrams; they are dropped",
         "",
     ),
 }

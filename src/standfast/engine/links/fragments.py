@@ -66,7 +66,11 @@ class Assembly:
         self.dropped = 0
 
     def add(self, now_us: int, fragment: bytes) -> bytes | None:
-        """Take one fragment; gives the message when it has become whole. Raises Malformed, and then nothing has changed."""
+        """Take one fragment; gives the message when it has become whole.
+
+        Raises Malformed for a fragment that cannot be right (nothing has changed then), and when the parts do not make the
+        message that was announced (they are forgotten then).
+        """
         name, count, index, total, body = _read(fragment)
         key = (name, count, total)
         partial = self.partials.get(key)
@@ -88,6 +92,12 @@ class Assembly:
         self.partials[key] = partial
         self._shed(now_us)
         return None
+
+    def clear(self) -> None:
+        """Forget what is not whole: the peer has restarted."""
+        self.dropped += len(self.partials)
+        self.partials.clear()
+        self.held_bytes = 0
 
     def _shed(self, now_us: int) -> None:
         for key in list(self.partials):

@@ -354,7 +354,7 @@ class Links:
         p.session = Session(head.boot)
         p.session.derive(self._keys, self._config.local, self._boot, p.id)
         p.epoch += 1
-        p.assembly = Assembly()
+        p.assembly.clear()
         p.heard_us = {head.link: now_us}
         p.hears = 0
         return Inbound(replies=replies, established=(p.id,))

@@ -82,7 +82,8 @@ class VoteQuorum:
         self._quorate = False
         self._waiting = self._rules.wait_for_all
         self._rule = Rule.MAJORITY
-        self._lowest = self._highest = local
+        self._lowest: NodeId | None = None  # of the last view that had a majority; a node that never saw one breaks no tie
+        self._highest: NodeId | None = None
         self._last_man_standing = self._rules.last_man_standing
         self._shrink_us: int | None = None
         self._recalculate()
@@ -262,8 +263,8 @@ class VoteQuorum:
 
     # ---- arithmetic -----------------------------------------------------------------------------------------------
 
-    def _is_member(self, node: NodeId) -> bool:
-        return node in self._nodes and self._nodes[node].state is _State.MEMBER
+    def _is_member(self, node: NodeId | None) -> bool:
+        return node is not None and node in self._nodes and self._nodes[node].state is _State.MEMBER
 
     def _member_nodes(self) -> list[_Node]:
         return [entry for entry in self._nodes.values() if entry.state is _State.MEMBER]
