@@ -106,7 +106,7 @@ class Complaints:
         why = why.format(source=source, detail=detail)
         if unsaid:
             why += f"; {unsaid} more since the last report"
-        return Report(f"links.{kind}", severity, what.format(source=source), why, remedy, where=f"links: {source}")
+        return Report(f"links.{kind}", severity, what.format(source=source), why, remedy)
 
     def check(self) -> None:
         """The invariant, for tests and the simulator."""
