@@ -43,7 +43,7 @@ def errand(action: Action, key: TransitionKey, now_s: int, *, handover: bool) ->
         case "do_shutdown":
             return Errand(order=Depart(node), at_once=True)
         case "delete" | "lrm_delete":
-            return Errand((bookkeeping.forget_history(node, action.resource),), Forget((node,), action.resource), at_once=True)
+            return Errand((bookkeeping.forget_history(node, action.resource),), Forget(((node, action.resource),)), at_once=True)
         case "cancel":
             return Errand(order=_cancel(action, node, key))
         case "stonith":

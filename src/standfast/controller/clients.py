@@ -51,16 +51,17 @@ class Clients:
 
     # ---- changes of the CIB --------------------------------------------------------------------------------------
 
-    def expect_change(self, number: int, asker: Asker) -> None:
-        """The change `number` was sent out for `asker`. Raises Refused when too many wait."""
+    def expect_change(self, number: int, asker: Asker, answer: Json) -> None:
+        """The change `number` was sent out for `asker`, who will be told `answer`. Raises Refused when too many wait."""
         self._make_room()
-        self._changes[number] = _Change(asker)
+        self._changes[number] = _Change(asker, dict(answer))
 
     def applied(self, number: int, view: int, seq: int, answer: Json) -> None:
-        """It took effect here, at this place in the order; `answer` is what will be said."""
+        """It took effect here, at this place in the order; `answer` is told as well."""
         waiting = self._changes.get(number)
         if waiting is not None:
-            waiting.stable_at, waiting.answer = (view, seq), answer
+            waiting.stable_at = (view, seq)
+            waiting.answer.update(answer)
 
     def refused(self, number: int, refusal: Refused) -> list[tuple[int, Json]]:
         """It was refused (by everybody alike)."""

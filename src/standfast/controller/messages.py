@@ -33,10 +33,9 @@ class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
 
 
 class Forget(msgspec.Struct, frozen=True, tag="forget"):
-    """History of `resource` was deleted on the `targets`: they stop repeating its operations and know nothing of it."""
+    """These (node, resource) histories were deleted: the nodes stop repeating those operations and know nothing of them."""
 
-    targets: tuple[NodeId, ...]
-    resource: str
+    histories: tuple[tuple[NodeId, str], ...]
 
 
 class Depart(msgspec.Struct, frozen=True, tag="depart"):

@@ -1,0 +1,81 @@
+"""What the controller reads in the CIB, by plain loops: options, nodes, history. Nothing here decides.
+
+Expects a checked document (cib/shape.py); `root` is its `cib` element and is never changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lxml.etree import _Element as Element
+
+from standfast.base.ids import NodeId
+
+RESOURCES = ("primitive", "group", "clone", "master", "bundle", "template")
+
+
+def option(root: Element, name: str, default: str) -> str:
+    """A cluster option; the first set that has it wins (sets are in the order of their score as written)."""
+    for pair in root.iterfind(f"configuration/crm_config/cluster_property_set/nvpair[@name='{name}']"):
+        return pair.get("value", default)
+    return default
+
+
+def nodes(root: Element) -> tuple[tuple[NodeId, str], ...]:
+    """(id, name) of every cluster node in the configuration; remote and guest nodes have ids of another kind."""
+    listed = root.iterfind("configuration/nodes/node")
+    return tuple((NodeId(int(node.get("id", ""))), node.get("uname", "")) for node in listed if node.get("id", "").isdigit())
+
+
+def is_offline(root: Element, node: NodeId, *, member: bool) -> bool:
+    """Whether the status section says already that the node takes no part, as a `member` of the view or not."""
+    state = _state(root, node)
+    if state is None:
+        return False
+    return state.get("crmd") == "offline" and (state.get("in_ccm") == "true") == member
+
+
+def transient_attribute(root: Element, node: NodeId, name: str) -> str | None:
+    """A transient attribute of a node."""
+    state = _state(root, node)
+    if state is None:
+        return None
+    for pair in state.iterfind("transient_attributes/instance_attributes/nvpair"):
+        if pair.get("name") == name:
+            return pair.get("value")
+    return None
+
+
+def resource_ids(root: Element) -> frozenset[str]:
+    """The ids of all resources in the configuration."""
+    section = root.find("configuration/resources")
+    return frozenset(e.get("id", "") for e in section.iter(*RESOURCES)) if section is not None else frozenset()
+
+
+def histories(root: Element) -> Iterator[tuple[NodeId, str, bool]]:
+    """(node, resource, whether there is a failure in it) for each history in the status section."""
+    for state in root.iterfind("status/node_state"):
+        if not state.get("id", "").isdigit():
+            continue
+        node = NodeId(int(state.get("id", "")))
+        counted = [
+            pair.get("name", "").removeprefix("fail-count-").partition("#")[0]
+            for pair in state.iterfind("transient_attributes/instance_attributes/nvpair")
+            if pair.get("name", "").startswith("fail-count-")
+        ]
+        for resource in state.iterfind("lrm/lrm_resources/lrm_resource"):
+            name = resource.get("id", "")
+            failed = any((entry.get("id") or "").endswith("_last_failure_0") for entry in resource)
+            yield node, name, failed or name in counted
+
+
+def call_id_max(root: Element, node: NodeId) -> int:
+    """The highest call-id in a node's history; 0 without one."""
+    state = _state(root, node)
+    entries = state.iterfind("lrm/lrm_resources/lrm_resource/lrm_rsc_op") if state is not None else ()
+    numbers = [entry.get("call-id", "0") for entry in entries]
+    return max((int(number) for number in numbers if number.isdigit()), default=0)
+
+
+def _state(root: Element, node: NodeId) -> Element | None:
+    return root.find(f"status/node_state[@id='{node}']")

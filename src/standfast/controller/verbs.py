@@ -1,0 +1,245 @@
+"""The manager's verbs (api/protocol.py): what each reads from its request, and what it asks the controller to do.
+
+Owns: the meaning and the limits of each argument. Does not own: answering (clients.py), who may ask (api/gate.py).
+Everything here refuses with a report that names the argument; nothing else is ever raised for what a client sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+from standfast.api import gate
+from standfast.base.report import Refused, error
+from standfast.cib.apply import query
+from standfast.cib.document import Cib
+from standfast.cib.operations import OPERATIONS_MAX, Operation, OpKind
+from standfast.controller import actions, bookkeeping, reading
+from standfast.controller.clients import EXIT_USAGE, Asker
+from standfast.controller.effects import Asked, Now
+from standfast.controller.messages import Forget
+from standfast.controller.roll import Roll
+from standfast.scheduler.api import Plan
+
+Json = dict[str, Any]
+WAIT_S_MAX = 24 * 3600.0
+EXIT_NO_SUCH = 105
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who is written into the CIB as the author of a change."""
+
+    user: str
+    client: str
+
+
+class Host(Protocol):
+    """What a verb may use of the controller."""
+
+    roll: Roll
+
+    @property
+    def cib(self) -> Cib:
+        """This node's document."""
+
+    @property
+    def now(self) -> Now:
+        """The time of the request."""
+
+    def answer(self, asker: Asker, **fields: Any) -> None:
+        """Answer at once."""
+
+    def propose_for(
+        self, asker: Asker, operations: tuple[Operation, ...], order: Forget | None, author: Author, answer: Json
+    ) -> None:
+        """Answer (with the new version, and with `answer`) when the change is made and stable."""
+
+    def plan_for(self, asker: Asker, xml: bytes | None, render: Callable[[Plan], Json]) -> None:
+        """Answer with what `render` makes of a plan."""
+
+    def wait_for(self, asker: Asker, timeout_s: float) -> None:
+        """Answer when nothing is under way."""
+
+    def follow(self, asker: Asker) -> None:
+        """Answer with every event from now on."""
+
+    def shut_down(self) -> None:
+        """Leave in order."""
+
+
+def perform(host: Host, asker: Asker, event: Asked, admin_gid: int | None) -> None:
+    """Carry out one request. Raises Refused."""
+    request = event.request
+    refusal = gate.refusal(str(request.get("verb")), event.uid, event.gid, admin_gid)
+    if refusal is not None:
+        raise Refused(refusal, exit_code=gate.EXIT_INSUFFICIENT_PRIV)
+    verb = _VERBS.get(str(request["verb"]))
+    if verb is None:
+        raise Refused(error("api.not-here", f"{request['verb']} is not answered by this release"), exit_code=EXIT_USAGE)
+    verb(host, asker, request)
+
+
+def _query(host: Host, asker: Asker, request: Json) -> None:
+    text = query(host.cib, _text(request, "scope"), _text(request, "xpath"))
+    host.answer(asker, xml=text, version=str(host.cib.version))
+
+
+def _apply(host: Host, asker: Asker, request: Json) -> None:
+    given = request.get("operations")
+    if not isinstance(given, list) or not 0 < len(given) <= OPERATIONS_MAX:
+        raise _usage("operations", f"a list of 1 to {OPERATIONS_MAX} operations is needed")
+    base = _text(request, "base_version")
+    if base and base.rpartition(".")[0] != str(host.cib.version).rpartition(".")[0]:
+        raise Refused(
+            error(
+                "cib.changed-meanwhile",
+                "somebody else changed the configuration meanwhile",
+                f"it was {base}, it is {host.cib.version}",
+                "look at it again (crm configure refresh, show), then repeat your change",
+            ),
+            exit_code=103,
+        )
+    operations = tuple(_operation(item, force=request.get("force") is True) for item in given)
+    author = Author(_text(request, "user") or "root", _text(request, "client") or "standfast")
+    host.propose_for(asker, operations, None, author, {})
+
+
+def _operation(given: Any, *, force: bool) -> Operation:
+    if not isinstance(given, dict):
+        raise _usage("operations", "an operation is an object")
+    kind = given.get("kind")
+    if kind not in [k.value for k in OpKind if k is not OpKind.QUERY]:
+        raise _usage("kind", f"{kind!r} is no operation")
+    return Operation(
+        OpKind(kind),
+        _text(given, "scope"),
+        _text(given, "xpath"),
+        _text(given, "xml"),
+        allow_create=given.get("allow_create") is True,
+        multiple=given.get("multiple") is True,
+        force=force,
+    )
+
+
+def _status(host: Host, asker: Asker, request: Json) -> None:  # noqa: ARG001
+    host.plan_for(asker, None, lambda plan: _status_of(host, plan))
+
+
+def _status_of(host: Host, plan: Plan) -> Json:
+    roll, root = host.roll, host.cib.root
+    quorum = roll.quorum
+    state = "active" if roll.coordinator is not None else ("joining" if roll.view is not None else "disconnected")
+    return {
+        "stack": "corosync",
+        "dc": roll.name(roll.coordinator) if roll.coordinator is not None else "",
+        "dc_id": str(roll.coordinator or ""),
+        "dc_version": reading.option(root, "dc-version", bookkeeping.DC_VERSION),
+        "quorate": quorum is not None and quorum.quorate,
+        "quorum_reason": quorum.reason if quorum is not None else "this node is in no view",
+        "now_s": host.now.wall_s,
+        "last_change": root.get("cib-last-written", ""),
+        "last_change_user": root.get("update-user", ""),
+        "last_change_client": root.get("update-client", ""),
+        "last_change_node": root.get("update-origin", ""),
+        "version": str(host.cib.version),
+        "local_node": roll.name(roll.local),
+        "local_state": state,
+        "situation": asdict(plan.situation),
+    }
+
+
+def _plan(host: Host, asker: Asker, request: Json) -> None:
+    xml = _text(request, "xml")
+    document = Cib.parse(xml.encode(), "the given CIB").compact() if xml else None
+    host.plan_for(asker, document, _plan_of)
+
+
+def _plan_of(plan: Plan) -> Json:
+    return {
+        "summary": [asdict(change) for change in plan.changes],
+        "scores": [asdict(score) for score in plan.scores],
+        "reasons": [asdict(reason) for reason in plan.reasons],
+        "notices": [asdict(report) for report in plan.notices],
+        "actions": len(plan.graph.actions),
+    }
+
+
+def _cleanup(host: Host, asker: Asker, request: Json) -> None:
+    """Forget history and failures: of everything that failed, of one resource, or (refresh) of all; probes find out anew."""
+    wanted, node_name = _text(request, "resource"), _text(request, "node")
+    refresh = request.get("refresh") is True
+    root = host.cib.root
+    names = {node: name for node, name in reading.nodes(root) if node_name in ("", name)}
+    if node_name and not names:
+        raise Refused(error("cib.no-such-node", f"there is no node {node_name}", "", "crm node show"), exit_code=EXIT_NO_SUCH)
+    known = [(node, resource, failed) for node, resource, failed in reading.histories(root) if wanted in ("", resource)]
+    if wanted and not known and wanted not in reading.resource_ids(root):
+        what = f"there is no resource {wanted}"
+        raise Refused(error("cib.no-such-resource", what, "", "crm resource status"), exit_code=EXIT_NO_SUCH)
+    cleaned = tuple((node, resource) for node, resource, failed in known if node in names and (refresh or failed))
+    if not cleaned:
+        host.answer(asker, cleaned=[])
+        return
+    operations: list[Operation] = []
+    for node, resource in cleaned:
+        operations.append(bookkeeping.forget_history(node, resource))
+        operations += actions.clear_failures(node, resource)
+    who = Author(_text(request, "user") or "root", _text(request, "client") or "crm_resource")
+    answer = {"cleaned": [[resource, names[node]] for node, resource in cleaned]}
+    host.propose_for(asker, tuple(operations), Forget(cleaned), who, answer)
+
+
+def _wait(host: Host, asker: Asker, request: Json) -> None:
+    timeout_s = request.get("timeout_s", 60)
+    if not isinstance(timeout_s, int | float) or not 0 < timeout_s <= WAIT_S_MAX:
+        raise _usage("timeout_s", f"a number of seconds up to {WAIT_S_MAX:.0f}")
+    host.wait_for(asker, float(timeout_s))
+
+
+def _events(host: Host, asker: Asker, request: Json) -> None:  # noqa: ARG001
+    host.follow(asker)
+
+
+def _shutdown(host: Host, asker: Asker, request: Json) -> None:  # noqa: ARG001
+    host.answer(asker)
+    host.shut_down()
+
+
+def _forget_node(host: Host, asker: Asker, request: Json) -> None:
+    name = _text(request, "node")
+    found = [node for node, known in reading.nodes(host.cib.root) if known == name]
+    if not found:
+        raise Refused(error("cib.no-such-node", f"there is no node {name}", "", "crm node show"), exit_code=EXIT_NO_SUCH)
+    if host.roll.view is not None and found[0] in host.roll.view.members:
+        raise Refused(error("controller.node-active", f"{name} is in the cluster", "", "stop it there first"))
+    operations = (
+        Operation(OpKind.DELETE, xpath=f"/cib/configuration/nodes/node[@id='{found[0]}']", multiple=True),
+        Operation(OpKind.DELETE, xpath=f"/cib/status/node_state[@id='{found[0]}']", multiple=True),
+    )
+    host.propose_for(asker, operations, None, Author(_text(request, "user") or "root", "crm_node"), {})
+
+
+def _text(request: Json, name: str) -> str:
+    value = request.get(name) or ""
+    if not isinstance(value, str):
+        raise _usage(name, "a text is needed")
+    return value
+
+
+def _usage(name: str, why: str) -> Refused:
+    return Refused(error("api.usage", f"{name}: {why}"), exit_code=EXIT_USAGE)
+
+
+_VERBS: dict[str, Callable[[Host, Asker, Json], None]] = {
+    "cib.apply": _apply,
+    "cib.query": _query,
+    "events": _events,
+    "node.forget": _forget_node,
+    "node.shutdown": _shutdown,
+    "plan": _plan,
+    "resource.cleanup": _cleanup,
+    "status": _status,
+    "wait": _wait,
+}

@@ -1,0 +1,123 @@
+"""A Node: the manager's pure rooms, composed. The daemon and the simulator build the same object.
+
+    Node.step(now, event) -> effects, in the order in which they are to be performed
+
+Owns: the wiring between controller, executor and failover IPs. Does not own: any decision, any IO.
+Invariant (`check`): the rooms' own.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+from standfast.agents.ip import api as ip
+from standfast.agents.ip.machine import FailoverIps
+from standfast.base.ids import NodeId
+from standfast.cib.machine import CibMachine
+from standfast.controller.controller import Controller, Identity
+from standfast.controller.effects import FromAgent, FromNetwork, NodeEffect, NodeInput, Now, Tell, Wake, Woken
+from standfast.executor import api as ex
+from standfast.executor.environment import Settings
+from standfast.executor.machine import Executor
+
+CASCADE_MAX = 10_000
+"""Events that one event may cause inside a node; more is a loop, and a bug."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSettings:
+    """What a node is told at its start. `boot` is new in each life; `adopted` are (resource, parameters) of failover IPs that an
+    earlier life of this manager held."""
+
+    id: NodeId
+    name: str
+    boot: str
+    cluster_name: str
+    parallel_max: int
+    admin_gid: int | None = None
+    adopted: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = ()
+
+
+class Node:
+    """See the module."""
+
+    def __init__(self, settings: NodeSettings, machine: CibMachine) -> None:
+        """`machine` holds the CIB as it was recovered from the disk."""
+        self._settings = settings
+        identity = Identity(settings.id, settings.name, settings.boot, settings.cluster_name, settings.admin_gid)
+        self.controller = Controller(identity, machine)
+        self.executor = Executor(Settings(settings.name), settings.parallel_max)
+        self.ips = FailoverIps()
+
+    def start(self, now: Now) -> tuple[NodeEffect, ...]:
+        """The first effects: look at the network, take over what an earlier life held."""
+        out: list[NodeEffect] = []
+        for resource, parameters in self._settings.adopted:
+            self._cascade(now, deque([ip.Adopt(resource, parameters)]), out)
+        return tuple(out)
+
+    def step(self, now: Now, event: NodeInput) -> tuple[NodeEffect, ...]:
+        """Apply one event and everything that it causes inside the node."""
+        out: list[NodeEffect] = []
+        first: object = event
+        match event:
+            case FromAgent(exited):
+                first = exited
+            case FromNetwork(heard):
+                first = heard
+            case Woken("executor"):
+                first = ex.TimerFired()
+            case Woken("ip"):
+                first = ip.TimerFired()
+        self._cascade(now, deque([first]), out)
+        return tuple(out)
+
+    def check(self, now: Now) -> None:
+        """Assert the rooms' invariants."""
+        self.controller.check()
+        self.executor.check()
+        self.ips.check(now.us)
+
+    def _cascade(self, now: Now, events: deque[object], out: list[NodeEffect]) -> None:
+        for _ in range(CASCADE_MAX):
+            if not events:
+                return
+            event = events.popleft()
+            effects: tuple[object, ...]
+            if isinstance(event, ex.ExecutorInput):
+                effects = self.executor.step(now.us, now.wall_s, event)
+            elif isinstance(event, ip.IpInput):
+                effects = self.ips.step(now.us, event)
+            else:
+                effects = self.controller.step(now, event)  # type: ignore[arg-type]  # whatever is left is the controller's
+            self._route(effects, events, out)
+        raise AssertionError(f"more than {CASCADE_MAX} events out of one")
+
+    def _route(self, effects: tuple[object, ...], events: deque[object], out: list[NodeEffect]) -> None:
+        """What one room says is another room's event, or the world's business. All that is left goes out as it is."""
+        for effect in effects:
+            match effect:
+                case ex.RunNative(run, request):
+                    probe = request.action == "monitor" and request.interval_ms == 0
+                    events.append(
+                        ip.Operate(
+                            run, request.resource, request.action, request.parameters, request.timeout_ms, request.handover, probe
+                        )
+                    )
+                case ex.EndNative(run):
+                    events.append(ip.Forget(run))
+                case ip.Done(run, rc, reason):
+                    events.append(ex.NativeDone(run, rc, reason))
+                case ip.Changed(resource, rc, reason):
+                    events.append(ex.NativeChanged(resource, rc, reason))
+                case ex.SetTimer(at_us):
+                    out.append(Wake("executor", at_us))
+                case ip.SetTimer(at_us):
+                    out.append(Wake("ip", at_us))
+                case ex.Tell(report) | ip.Tell(report):
+                    out.append(Tell(report))
+                case _ if isinstance(effect, ex.Completed | ex.ExecutorInput | ip.IpInput):
+                    events.append(effect)
+                case _:
+                    out.append(effect)  # type: ignore[arg-type]  # NodeEffect: the rooms' unions leave nothing else
