@@ -7,6 +7,6 @@ The face of the room (plan.py), pure:
 
     schedule(cib: etree._Element, now_s: int) -> Plan
     Plan(graph: Graph, scores: tuple[Score, ...], reasons: ..., summary: tuple[Change, ...], notices: tuple[Report, ...],
-         recheck_s: int | None, cluster: Cluster)
+         recheck_s: int | None)
     Graph(actions: tuple[Action, ...] ...) - see graph/model.py
 """

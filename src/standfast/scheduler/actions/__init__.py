@@ -1,0 +1,1 @@
+"""Actions of resources: probes, starts, stops, moves, recurring monitors, clean-ups, and what each one needs."""

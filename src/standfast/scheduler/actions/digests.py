@@ -1,0 +1,82 @@
+"""Digests of operations' parameters: has the definition changed since the operation ran?
+
+op-digest is the MD5 of ` <parameters NAME="VALUE" .../>` and a newline, names sorted, CRM_meta_* left out but for the
+timeout of recurring operations (Pacemaker: lib/common/digest.c, lib/pengine/pe_digest.c).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from standfast.scheduler.actions.meta import action_meta, find_config, op_params, rsc_params
+from standfast.scheduler.memory import Cluster, Digest, Node, Resource, op_key
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from standfast.scheduler.unpack.entries import HistoryEntry
+
+_FILTERED = ("id", "crm_feature_set", "op-digest", "on_node", "on_node_uuid", "pcmk_external_ip")
+_ESCAPES = str.maketrans(
+    {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\t": "&#9;", "\n": "&#10;", "\r": "&#13;"}
+)
+
+
+def meta_name(name: str) -> str:
+    """An operation's meta-attribute as executors see it."""
+    return "CRM_meta_" + name.replace("-", "_")
+
+
+def filtered(params: Mapping[str, str]) -> dict[str, str]:
+    """What a digest covers of an operation's attributes."""
+    kept = {k: v for k, v in params.items() if not k.startswith("CRM_meta") and k not in _FILTERED}
+    if params.get("CRM_meta_interval", "0") not in ("", "0") and "CRM_meta_timeout" in params:
+        kept["CRM_meta_timeout"] = params["CRM_meta_timeout"]
+    return kept
+
+
+def digest_of(params: Mapping[str, str]) -> str:
+    """The op-digest of attributes that are filtered already."""
+    text = "".join(f' {name}="{params[name].translate(_ESCAPES)}"' for name in sorted(params))
+    return hashlib.md5(f" <parameters{text}/>\n".encode(), usedforsecurity=False).hexdigest()
+
+
+def _calculate(cluster: Cluster, rsc: Resource, node: Node, entry: HistoryEntry) -> Digest:
+    task, interval = entry.task, entry.interval_ms
+    params = dict(rsc_params(cluster, rsc, node))
+    config = find_config(rsc, task, interval, include_disabled=True)
+    own = op_params(cluster, config, node)
+    result = "restart" if interval == 0 and own else "match"
+    for name, value in own.items():
+        params.setdefault(name, value)
+    for name, value in action_meta(cluster, rsc, node, task, interval, config).items():
+        if "#" not in name and ":" not in name:
+            params.setdefault(meta_name(name), value)
+    params = filtered(params)
+    restart: str | None = None
+    if entry.restart_digest is not None:
+        kept = params
+        if entry.force_restart is not None:
+            words = entry.force_restart.split(" ")
+            kept = {k: v for k, v in params.items() if k in words}
+        restart = digest_of(kept)
+    return Digest(result, digest_of(params), restart)
+
+
+def compare_digest(cluster: Cluster, rsc: Resource, node: Node, entry: HistoryEntry) -> Digest:
+    """Compare an entry's recorded digests with those of today's configuration; `result` of the answer tells."""
+    key = op_key(rsc.id, entry.task, entry.interval_ms)
+    digest = node.digests.get(key)
+    if digest is None:
+        digest = node.digests[key] = _calculate(cluster, rsc, node, entry)
+    if None not in (entry.restart_digest, digest.restart) and digest.restart != entry.restart_digest:
+        digest.result = "restart"
+    elif entry.digest is None:
+        digest.result = "unknown"
+    elif entry.digest != digest.all:
+        if not (entry.interval_ms == 0 and digest.result == "restart"):
+            digest.result = "mismatch"
+    else:
+        digest.result = "match"
+    return digest

@@ -1,0 +1,197 @@
+"""Configuration of operations: `op` elements, their meta-attributes with defaults, on-fail, parameters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from standfast.base.report import error
+from standfast.scheduler.memory import Cluster, Node, OnFail, Resource
+from standfast.scheduler.rules import Subject, nvpairs
+from standfast.scheduler.values import DEFAULT_TIMEOUT_MS, INT_MAX, Role, interval_ms, parse_bool, parse_ms, parse_role
+
+if TYPE_CHECKING:
+    from lxml import etree
+
+
+def find_config(rsc: Resource, task: str, interval: int, include_disabled: bool) -> etree._Element | None:
+    """The `op` with this name and interval (ms). migrate_to and migrate_from fall back on `migrate`."""
+    found = _find_exact(rsc, task, interval, include_disabled)
+    if found is None and task in ("migrate_to", "migrate_from"):
+        found = _find_exact(rsc, "migrate", 0, include_disabled)
+    return found
+
+
+def _find_exact(rsc: Resource, task: str, interval: int, include_disabled: bool) -> etree._Element | None:
+    for op in rsc.ops_xml:
+        if not include_disabled and parse_bool(op.get("enabled")) is False:
+            continue
+        if op.get("name") == task and interval_ms(op.get("interval")) == interval:
+            return op
+    return None
+
+
+def rsc_params(cluster: Cluster, rsc: Resource, node: Node | None) -> dict[str, str]:
+    """Instance attributes of a resource on a node (rules may look at the node), its own before its parents'. Cached."""
+    name = "" if node is None else node.name
+    cached = rsc.params.get(name)
+    if cached is None:
+        cached = {}
+        owner: Resource | None = rsc
+        subject = Subject(node_attrs=None if node is None else node.attrs)
+        while owner is not None:
+            nvpairs(cluster, owner.xml, "instance_attributes", subject, cached)
+            owner = owner.parent
+        rsc.params[name] = cached
+    return cached
+
+
+def op_params(cluster: Cluster, config: etree._Element | None, node: Node | None) -> dict[str, str]:
+    """Instance attributes of an `op` element."""
+    found: dict[str, str] = {}
+    nvpairs(cluster, config, "instance_attributes", Subject(node_attrs=None if node is None else node.attrs), found)
+    return found
+
+
+def action_meta(
+    cluster: Cluster, rsc: Resource, node: Node | None, task: str, interval: int, config: etree._Element | None
+) -> dict[str, str]:
+    """Meta-attributes of an operation: its own, a probe's timeout from the most frequent monitor, op_defaults; the timeout in
+    ms always among them."""
+    subject = Subject(agent=rsc.agent, op_name=task, op_interval_ms=interval)
+    meta: dict[str, str] = {}
+    if config is not None:
+        nvpairs(cluster, config, "meta_attributes", subject, meta)
+        meta.update({str(k): str(v) for k, v in config.attrib.items()})
+    is_probe = task == "monitor" and interval == 0
+    if is_probe and "timeout" not in meta:
+        frequent = _most_frequent_monitor(rsc)
+        if frequent is not None and frequent.get("timeout") is not None:
+            meta["timeout"] = frequent.get("timeout") or ""
+    for section in cluster.op_defaults:
+        nvpairs(cluster, section, "meta_attributes", subject, meta)
+    meta.pop("id", None)
+    meta.pop("interval", None)
+    if interval > 0:
+        meta["interval"] = str(interval)
+    if rsc.meta.get("class") == "stonith" and (task == "start" or is_probe):
+        timeout = rsc_params(cluster, rsc, node).get("pcmk_monitor_timeout")
+        if timeout is not None:
+            meta["timeout"] = timeout
+    meta["timeout"] = str(_timeout_ms(meta.get("timeout")))
+    _validate_on_fail(cluster, rsc, task, config, meta)
+    _set_start_delay(cluster, interval, meta)
+    return meta
+
+
+def _timeout_ms(text: str | None) -> int:
+    value = None if text is None else parse_ms(text)
+    return DEFAULT_TIMEOUT_MS if value is None or value <= 0 else min(value, INT_MAX)
+
+
+def _set_start_delay(cluster: Cluster, interval: int, meta: dict[str, str]) -> None:
+    """start-delay in ms; without one, interval-origin says how long until the interval next ticks."""
+    from standfast.scheduler.dates import parse_date
+
+    delay = meta.get("start-delay")
+    if delay is not None:
+        value = parse_ms(delay)
+        meta["start-delay"] = str(0 if value is None else max(0, min(value, INT_MAX)))
+        return
+    origin = parse_date(meta.get("interval-origin"))
+    seconds = interval // 1000
+    if origin is not None and seconds > 0:
+        past = cluster.now_s - origin
+        # C's remainder keeps the dividend's sign.
+        rest = past % seconds if past >= 0 else -(-past % seconds)
+        meta["start-delay"] = str(((0 if rest <= 0 else seconds) - rest) * 1000)
+
+
+def _most_frequent_monitor(rsc: Resource) -> etree._Element | None:
+    best: etree._Element | None = None
+    best_ms = 0
+    for op in rsc.ops_xml:
+        interval = interval_ms(op.get("interval"))
+        if op.get("name") != "monitor" or interval == 0 or parse_bool(op.get("enabled")) is False:
+            continue
+        if best is None or interval < best_ms:
+            best, best_ms = op, interval
+    return best
+
+
+def _is_promoted_monitor(op: etree._Element) -> bool:
+    return (
+        op.get("name") == "monitor"
+        and parse_role(op.get("role")) == Role.PROMOTED
+        and interval_ms(op.get("interval")) > 0
+    )
+
+
+def _validate_on_fail(
+    cluster: Cluster, rsc: Resource, task: str, config: etree._Element | None, meta: dict[str, str]
+) -> None:
+    """Drop or set on-fail where the operation does not allow what is configured."""
+    value = meta.get("on-fail")
+    lowered = (value or "").lower()
+    if task == "stop" and lowered in ("standby", "demote", "stop"):
+        _reset_on_fail(cluster, rsc, task, value)
+        meta.pop("on-fail", None)
+    elif task == "demote" and value is None:
+        for op in rsc.ops_xml:
+            other = op.get("on-fail")
+            if other is None or not _is_promoted_monitor(op) or parse_bool(op.get("enabled")) is False:
+                continue
+            if other.lower() != "demote":
+                meta["on-fail"] = other
+    elif task == "lrm_delete" and lowered != "ignore":
+        meta["on-fail"] = "ignore"
+    elif lowered == "demote" and config is not None and config.get("name") != "promote" and not _is_promoted_monitor(config):
+        _reset_on_fail(cluster, rsc, task, value)
+        meta.pop("on-fail", None)
+
+
+def _reset_on_fail(cluster: Cluster, rsc: Resource, task: str, value: str | None) -> None:
+    cluster.tell(
+        error("scheduler.on-fail", f"on-fail='{value}' of {rsc.id} {task} is reset to the default", "it is not allowed there")
+    )
+
+
+def parse_on_fail(cluster: Cluster, rsc: Resource, task: str, interval: int, value: str | None) -> OnFail:
+    """What the failure of an operation means; the default depends on the operation and on fencing."""
+    del interval  # needed for remote connections only
+    known = {
+        "block": OnFail.BLOCK,
+        "standby": OnFail.STANDBY,
+        "ignore": OnFail.IGNORE,
+        "nothing": OnFail.IGNORE,
+        "migrate": OnFail.BAN,
+        "stop": OnFail.STOP,
+        "restart": OnFail.RESTART,
+        "demote": OnFail.DEMOTE,
+    }
+    lowered = (value or "").lower()
+    if lowered in known:
+        return known[lowered]
+    if lowered == "fence":
+        if cluster.fencing_enabled:
+            return OnFail.FENCE
+        cluster.tell(
+            error(
+                "scheduler.on-fail",
+                f"on-fail of {task} of {rsc.id} is reset to 'stop'",
+                "'fence' is not valid when fencing is disabled",
+                "set fencing-enabled=true and configure a fencing device, or choose another on-fail",
+            )
+        )
+        return OnFail.STOP
+    if value is not None and lowered != "restart-container":
+        cluster.tell(error("scheduler.on-fail", f"on-fail='{value}' of {task} of {rsc.id} is ignored", "it is not known"))
+    if task == "stop":
+        return OnFail.FENCE if cluster.fencing_enabled else OnFail.BLOCK
+    return OnFail.RESTART
+
+
+def role_after_failure(task: str, on_fail: OnFail) -> Role:
+    """The role a resource should have after its operation failed."""
+    if on_fail == OnFail.STOP:
+        return Role.STOPPED
+    return Role.UNPROMOTED if task == "promote" else Role.STARTED

@@ -1,0 +1,43 @@
+"""Every constraint of the configuration, in document order."""
+
+from __future__ import annotations
+
+from standfast.base.report import error
+from standfast.scheduler.constraints.colocation import unpack_colocation
+from standfast.scheduler.constraints.location import health_location, unpack_location
+from standfast.scheduler.constraints.ordering import unpack_ordering
+from standfast.scheduler.memory import Cluster
+from standfast.scheduler.placement.scores import add_scores, parse_score
+from standfast.scheduler.values import is_true
+
+KINDS = {"rsc_location": unpack_location, "rsc_colocation": unpack_colocation, "rsc_order": unpack_ordering}
+
+
+def apply_node_health(cluster: Cluster) -> None:
+    """node-health-strategy: the sum of a node's #health attributes counts for every resource there."""
+    strategy = cluster.option("node-health-strategy")
+    if strategy == "none":
+        return
+    base = parse_score(cluster.option("node-health-base")) or 0 if strategy == "progressive" else 0
+    for node in cluster.nodes:
+        health = base
+        for name, value in node.attrs.items():
+            if name.startswith("#health"):
+                health = add_scores(parse_score(value, 0, cluster.health_scores) or 0, health)
+        for rsc in cluster.resources if health else ():
+            if health > 0 or not is_true(rsc.meta.get("allow-unhealthy-nodes")):
+                health_location(cluster, rsc, node, health)
+
+
+def unpack_constraints(cluster: Cluster) -> None:
+    """Locations, colocations and orderings; a kind that is not scheduled yet is reported."""
+    section = cluster.root.find("configuration/constraints")
+    for constraint in () if section is None else section.iterchildren():
+        if not isinstance(constraint.tag, str):
+            continue
+        unpack = KINDS.get(constraint.tag)
+        if constraint.get("id") is None or unpack is None:
+            why = "it has no id" if constraint.get("id") is None else f"constraints of kind '{constraint.tag}' are not scheduled yet"
+            cluster.tell(error("scheduler.constraint", f"{constraint.tag} '{constraint.get('id', '')}' is ignored", why))
+            continue
+        unpack(cluster, constraint)

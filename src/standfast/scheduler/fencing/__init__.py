@@ -1,0 +1,1 @@
+"""Fencing: which nodes, why, and what has to wait for it."""

@@ -1,0 +1,119 @@
+"""The transition graph from the actions that were decided: resources in order, each one's newest action first."""
+
+from __future__ import annotations
+
+from standfast.scheduler.actions.digests import meta_name
+from standfast.scheduler.actions.meta import rsc_params
+from standfast.scheduler.graph.inputs import belongs, wanted
+from standfast.scheduler.graph.model import Action, ActionKind, Graph
+from standfast.scheduler.memory import DEDUPLICATED, GRAPHED, PSEUDO, Cluster, Op, Relation, Resource
+from standfast.scheduler.report.why import why
+from standfast.scheduler.values import FEATURE_SET, int_or, interval_ms
+
+
+def build_graph(cluster: Cluster) -> Graph:
+    """Everything that is to be done, with its inputs."""
+    actions: list[Action] = []
+    for rsc in cluster.resources:
+        _add_resource(cluster, rsc, actions)
+    for op in reversed(cluster.actions):
+        _add(cluster, op, actions)
+    limit = int_or(cluster.option("migration-limit"), -1)
+    return Graph(
+        actions=tuple(actions),
+        cluster_delay_ms=interval_ms(cluster.option("cluster-delay")),
+        stonith_timeout_ms=interval_ms(cluster.option("fencing-timeout")),
+        failed_start_offset="INFINITY" if cluster.start_failure_fatal else "1",
+        failed_stop_offset="INFINITY",
+        batch_limit=int_or(cluster.option("batch-limit"), 0),
+        migration_limit=limit if limit > 0 else -1,
+        recheck_by_s=cluster.recheck_by_s or None,
+    )
+
+
+def _add_resource(cluster: Cluster, rsc: Resource, actions: list[Action]) -> None:
+    for op in reversed(rsc.actions):
+        _add(cluster, op, actions)
+    for child in rsc.children:
+        _add_resource(cluster, child, actions)
+
+
+def _deduplicate(op: Op) -> None:
+    """One relation per action, by id; `before` stays in the order that reading from the end expects."""
+    merged: dict[int, Relation] = {}
+    for relation in sorted(reversed(op.before), key=lambda r: r.op.id):
+        kept = merged.get(relation.op.id)
+        if kept is None:
+            relation.graphed = False
+            merged[relation.op.id] = relation
+        else:
+            kept.flags |= relation.flags
+            kept.graphed = kept.graphed or relation.graphed
+    op.before = list(reversed(merged.values()))
+
+
+def _add(cluster: Cluster, op: Op, actions: list[Action]) -> None:
+    if not op.flags & DEDUPLICATED:
+        _deduplicate(op)
+        op.flags |= DEDUPLICATED
+    if op.flags & GRAPHED or not belongs(op):
+        return
+    op.flags |= GRAPHED
+    inputs = []
+    for relation in reversed(op.before):
+        if wanted(op, relation):
+            relation.graphed = True
+            inputs.append(relation.op.id)
+    actions.append(_action(cluster, op, tuple(inputs)))
+
+
+def _kind(op: Op) -> ActionKind:
+    if op.task == "stonith":
+        return ActionKind.PSEUDO if op.flags & PSEUDO else ActionKind.CRM
+    if op.task in ("do_shutdown", "clear_failcount", "lrm_delete"):
+        return ActionKind.CRM
+    return ActionKind.PSEUDO if op.flags & PSEUDO else ActionKind.RSC_OP
+
+
+def _action(cluster: Cluster, op: Op, inputs: tuple[int, ...]) -> Action:
+    kind = _kind(op)
+    rsc = op.rsc
+    placed = op.node is not None and (kind != ActionKind.PSEUDO or op.task == "stonith")
+    if placed and op.node is not None:
+        op.meta["on_node"], op.meta["on_node_uuid"] = op.node.name, op.node.id
+    priority = max(0 if rsc is None else rsc.priority, op.priority)
+    downed: tuple[str, ...] = ()
+    if op.node is not None and (op.task == "do_shutdown" or (op.task == "stonith" and op.meta["stonith_action"] != "on")):
+        downed = (op.node.id,)
+    return Action(
+        id=op.id,
+        kind=kind,
+        operation=op.task,
+        operation_key=op.key,
+        node=op.node.name if placed and op.node is not None else "",
+        node_id=op.node.id if placed and op.node is not None else "",
+        resource="" if rsc is None else rsc.id,
+        agent=("", "", "") if rsc is None or op.flags & PSEUDO else rsc.agent,
+        interval_ms=int_or(op.meta.get("interval"), 0),
+        attributes=_attributes(cluster, op),
+        inputs=inputs,
+        priority=max(priority, 0),
+        timeout_ms=int_or(op.meta.get("timeout"), 0) + int_or(op.meta.get("start-delay"), 0),
+        downed=downed,
+        why=why(op),
+    )
+
+
+def _attributes(cluster: Cluster, op: Op) -> tuple[tuple[str, str], ...]:
+    """Operation parameters, then the resource's, then CRM_meta_*: what comes first wins."""
+    found = {"crm_feature_set": FEATURE_SET}
+    for name, value in op.extra.items():
+        found.setdefault(name, value)
+    rsc = op.rsc
+    if rsc is not None and (op.node is not None or not rsc.children):
+        for name, value in rsc_params(cluster, rsc, op.node).items():
+            found.setdefault(name, value)
+    for name, value in op.meta.items():
+        if "#" not in name and ":" not in name:
+            found.setdefault(meta_name(name), value)
+    return tuple(sorted(found.items()))

@@ -1,0 +1,81 @@
+"""Assignment, in order of priority: each resource gets a node, or none."""
+
+from __future__ import annotations
+
+from standfast.base.report import notice
+from standfast.scheduler.actions.ops import current_node
+from standfast.scheduler.api import INFINITY, Score
+from standfast.scheduler.memory import Allowed, Cluster, Colocation, Node, QuorumPolicy, Resource
+from standfast.scheduler.placement.colocated import add_dependent_scores, all_this_with, all_with_this
+from standfast.scheduler.placement.ledger import add_location, any_available, copy_table
+from standfast.scheduler.placement.nodes import assign_best, assign_resource
+from standfast.scheduler.values import Role, name_key
+
+
+def assign_resources(cluster: Cluster) -> None:
+    """Assign every resource of the cluster."""
+    for rsc in cluster.resources:
+        rsc.act().assign(cluster, rsc, None, True)
+
+
+def record_scores(cluster: Cluster, rsc: Resource, function: str) -> None:
+    """Keep the scores as they are now, for `-s`; members follow their parent."""
+    if not rsc.removed:
+        entries = sorted(rsc.allowed.values(), key=lambda entry: name_key(entry.node.name))
+        cluster.scores.extend(Score(function, rsc.id, entry.node.name, entry.score) for entry in entries)
+        for child in rsc.children:
+            record_scores(cluster, child, function)
+
+
+def assign_primitive(cluster: Cluster, rsc: Resource, prefer: Node | None, stop_if_fail: bool) -> Node | None:
+    """Assign one primitive, its primaries first; mandatory colocations count before advisory ones."""
+    parent = rsc.parent
+    if parent is not None and not parent.assigning:
+        parent.act().assign(cluster, parent, prefer, stop_if_fail)
+    if not rsc.unassigned:
+        return rsc.assigned
+    if rsc.assigning:
+        return None
+    rsc.assigning = True
+    _apply_colocations(cluster, rsc)
+    if rsc.next_role == Role.STOPPED:
+        add_location(cluster, rsc, None, -INFINITY, "target-role")
+    elif rsc.next_role > rsc.role and not cluster.quorate and cluster.policy == QuorumPolicy.FREEZE:
+        cluster.tell(notice("scheduler.freeze", f"{rsc.id} keeps its role", "no-quorum-policy=freeze", where=rsc.id))
+        rsc.next_role = rsc.role
+    record_scores(cluster, rsc, "pcmk__primitive_assign")
+    if cluster.fencing_enabled and not cluster.have_fencing:
+        rsc.managed = False
+    if not rsc.managed:
+        rsc.next_role = rsc.role
+        node = current_node(rsc)
+        assign_resource(cluster, rsc, None if node is None else Allowed(node, 0), True, stop_if_fail)
+    elif cluster.stop_all:
+        assign_resource(cluster, rsc, None, True, stop_if_fail)
+    else:
+        assign_best(cluster, rsc, prefer, stop_if_fail)
+    rsc.assigning = False
+    return rsc.assigned
+
+
+def _apply_colocations(cluster: Cluster, rsc: Resource) -> None:
+    this_with, with_this = all_this_with(rsc), all_with_this(rsc)
+    for mandatory in (True, False):
+        for colocation in this_with:
+            if (abs(colocation.score) >= INFINITY) == mandatory:
+                _apply_this_with(cluster, rsc, colocation)
+        for colocation in with_this:
+            if (abs(colocation.score) >= INFINITY) == mandatory:
+                add_dependent_scores(cluster, colocation, rsc)
+
+
+def _apply_this_with(cluster: Cluster, rsc: Resource, colocation: Colocation) -> None:
+    """Place the primary if it has none yet, then follow it; what would leave no node is rolled back where it is advice."""
+    advisory = colocation.dependent_role >= Role.PROMOTED or -INFINITY < colocation.score < 0
+    archive = copy_table(rsc.allowed) if advisory else None
+    primary = colocation.primary
+    if primary.unassigned:
+        primary.act().assign(cluster, primary, None, True)
+    rsc.act().apply_coloc_score(cluster, rsc, primary, colocation, True)
+    if archive is not None and not any_available(rsc.allowed):
+        rsc.allowed = archive

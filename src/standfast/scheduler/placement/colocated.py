@@ -1,0 +1,272 @@
+"""Colocations at work: in which order they count, whom they affect, and what they add to scores.
+
+A dependent is drawn to (or kept from) its primary's node; before that, the primary is drawn to where its dependents would
+like to be, scaled by the colocation's score (Pacemaker: lib/pacemaker/pcmk_sched_colocation.c).
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+
+from standfast.scheduler.memory import Allowed, Cluster, Colocation, Node, Resource, ScoreWalk, Variant
+from standfast.scheduler.placement.ledger import any_available, copy_table, note
+from standfast.scheduler.placement.scores import add_scores, float32, scaled
+from standfast.scheduler.values import Role
+
+INFINITY = 1_000_000
+# Marks a score that would have become negative on a node where only positive ones may be added.
+HELD = -100 * INFINITY
+
+
+class Affects(Enum):
+    """What a colocation decides now."""
+
+    NOTHING = auto()
+    LOCATION = auto()
+    ROLE = auto()
+
+
+def _compare(a: Resource, b: Resource) -> int:
+    if a.priority != b.priority:
+        return -1 if a.priority > b.priority else 1
+    if a.variant != b.variant:
+        return -1 if a.variant > b.variant else 1
+    if a.variant == Variant.CLONE and a.promotable != b.promotable:
+        return -1 if a.promotable else 1
+    return (a.id > b.id) - (a.id < b.id)
+
+
+def _insert(found: list[Colocation], made: Colocation, key: str) -> None:
+    """Insert in order, before equals (as GLib's sorted insertion does)."""
+    rsc = made.dependent if key == "dependent" else made.primary
+    for index, other in enumerate(found):
+        if _compare(rsc, other.dependent if key == "dependent" else other.primary) <= 0:
+            found.insert(index, made)
+            return
+    found.append(made)
+
+
+def add_this_with(found: list[Colocation], made: Colocation) -> None:
+    """Add a colocation of one dependent, ordered by its primaries' importance."""
+    _insert(found, made, "primary")
+
+
+def add_with_this(found: list[Colocation], made: Colocation) -> None:
+    """Add a colocation with one primary, ordered by its dependents' importance."""
+    _insert(found, made, "dependent")
+
+
+def extend_this_with(found: list[Colocation], more: list[Colocation]) -> None:
+    """Add several, in order."""
+    if not found:
+        found.extend(more)
+        return
+    for colocation in more:
+        add_this_with(found, colocation)
+
+
+def extend_with_this(found: list[Colocation], more: list[Colocation]) -> None:
+    """Add several, in order."""
+    if not found:
+        found.extend(more)
+        return
+    for colocation in more:
+        add_with_this(found, colocation)
+
+
+def all_with_this(rsc: Resource) -> list[Colocation]:
+    """Every colocation in which `rsc` is the primary, its parents' and members' included."""
+    found: list[Colocation] = []
+    rsc.act().with_this(rsc, rsc, found)
+    return found
+
+
+def all_this_with(rsc: Resource) -> list[Colocation]:
+    """Every colocation in which `rsc` is the dependent, its parents' and members' included."""
+    found: list[Colocation] = []
+    rsc.act().this_with(rsc, rsc, found)
+    return found
+
+
+def has_influence(colocation: Colocation) -> bool:
+    """Whether the dependent may draw the primary."""
+    return colocation.influence or not colocation.primary.active_nodes
+
+
+def affects(dependent: Resource, primary: Resource, colocation: Colocation, preview: bool = False) -> Affects:
+    """What `colocation` decides for `dependent` at this point of the assignment."""
+    if not preview and primary.unassigned:
+        return Affects.NOTHING
+    parent = dependent.parent
+    if colocation.dependent_role >= Role.UNPROMOTED and parent is not None and parent.promotable and not dependent.unassigned:
+        return Affects.ROLE
+    if not preview and not dependent.unassigned:
+        return Affects.NOTHING
+    for wanted, actual in ((colocation.dependent_role, dependent), (colocation.primary_role, primary)):
+        if wanted not in (Role.UNKNOWN, actual.next_role):
+            return Affects.NOTHING
+    return Affects.LOCATION
+
+
+def node_value(node: Node | None, attribute: str) -> str:
+    """The node attribute that a colocation compares, in lower case (nodes' names by default)."""
+    return "" if node is None else node.attrs.get(attribute, "\0none").lower()
+
+
+def apply_to_scores(cluster: Cluster, dependent: Resource, primary: Resource, colocation: Colocation) -> None:
+    """The primary has been placed: draw the dependent there, or keep it away."""
+    score = colocation.score
+    if primary.assigned is None and score < 0:
+        return
+    wanted = node_value(primary.assigned, colocation.node_attribute)
+    table = copy_table(dependent.allowed)
+    for entry in table.values():
+        if primary.assigned is None:
+            entry.score = add_scores(-score, entry.score)
+        elif node_value(entry.node, colocation.node_attribute) == wanted:
+            if score < INFINITY:
+                entry.score = add_scores(score, entry.score)
+        elif score >= INFINITY:
+            entry.score = -INFINITY
+    if abs(score) >= INFINITY or any_available(table):
+        note_changes(cluster, dependent, table, colocation)
+        dependent.allowed = table
+
+
+def note_changes(cluster: Cluster, rsc: Resource, table: dict[str, Allowed], colocation: Colocation) -> None:
+    """The ledger's entries for a table that replaces a resource's own."""
+    other = colocation.primary if colocation.primary is not rsc else colocation.dependent
+    for node_id, entry in table.items():
+        old = rsc.allowed.get(node_id)
+        change = entry.score - (0 if old is None else old.score)
+        if change:
+            change = max(-INFINITY, min(INFINITY, change))
+            sentence = f"{rsc.id} is colocated with {other.id} ({colocation.id})"
+            note(cluster, rsc, entry.node, change, colocation.id, sentence)
+
+
+def apply_to_priority(dependent: Resource, primary: Resource, colocation: Colocation) -> int:
+    """Roles: an instance gains or loses promotion priority by where the primary is; returns the change."""
+    if dependent.assigned is None:
+        return 0
+    if primary.assigned is not None and colocation.primary_role not in (Role.UNKNOWN, primary.next_role):
+        return 0
+    sign = 1
+    attribute = colocation.node_attribute
+    if node_value(dependent.assigned, attribute) != node_value(primary.assigned, attribute):
+        if colocation.score != INFINITY or colocation.dependent_role != Role.PROMOTED:
+            return 0
+        sign = -1
+    elif colocation.dependent_role == Role.UNPROMOTED:
+        sign = -1
+    change = sign * colocation.score
+    dependent.priority = add_scores(change, dependent.priority)
+    return change
+
+
+def _best_score(cluster: Cluster, source: Resource, colocation: Colocation, wanted: str) -> int:
+    """The best score of `source` on nodes whose attribute is `wanted`."""
+    table = source.allowed
+    parent = source.parent
+    if (
+        source is colocation.dependent
+        and colocation.explicit
+        and parent is not None
+        and parent.variant == Variant.GROUP
+        and source is not parent.children[0]
+    ):
+        # A member placed by an explicit colocation must respect the locations of its group, which later members don't carry.
+        table = copy_table(table)
+        for location in reversed(cluster.locations):
+            if location.rsc is not parent or location.role not in (Role.UNKNOWN, source.next_role):
+                continue
+            for node, points in location.scores:
+                entry = table.get(node.id)
+                if entry is None:
+                    table[node.id] = Allowed(node, points)
+                else:
+                    entry.score = add_scores(entry.score, points)
+    best = -INFINITY
+    for entry in table.values():
+        if entry.score > best and entry.node.available() and node_value(entry.node, colocation.node_attribute) == wanted:
+            best = entry.score
+    return best
+
+
+def _allowed_on_one(rsc: Resource) -> bool:
+    return sum(1 for entry in rsc.allowed.values() if entry.score >= 0) == 1
+
+
+def _add_matching(
+    cluster: Cluster, table: dict[str, Allowed], source: Resource, colocation: Colocation, factor: float, only_positive: bool
+) -> None:
+    for entry in table.values():
+        points = _best_score(cluster, source, colocation, node_value(entry.node, colocation.node_attribute))
+        if factor < 0 and points < 0:
+            # Keeping apart from what may not run there anyway must not draw anything, but for the one case where the
+            # dependent has a single node left and the primary is not too sticky.
+            if (
+                colocation.primary.stickiness >= -points
+                or not has_influence(colocation)
+                or not _allowed_on_one(colocation.dependent)
+            ):
+                continue
+        if entry.score == HELD:
+            continue
+        new = add_scores(scaled(factor, points), entry.score)
+        if only_positive and new < 0:
+            if entry.score > 0:
+                entry.score = HELD
+                continue
+            if entry.score == 0:
+                continue
+        entry.score = new
+
+
+def add_colocated_scores(
+    cluster: Cluster, walk: ScoreWalk, source: Resource, colocation: Colocation | None, factor: float
+) -> None:
+    """Add the preferences of `source`, and of everything colocated with it in turn, to the walk's table."""
+    if source.updating_nodes:
+        return
+    source.updating_nodes = True
+    if walk.table is None:
+        work = copy_table(source.allowed)
+        walk.target = source
+    else:
+        assert colocation is not None
+        work = copy_table(walk.table)
+        _add_matching(cluster, work, source, colocation, factor, walk.nonnegative)
+    if any_available(work):
+        inner = ScoreWalk(walk.target, work, walk.nonnegative, active=True, this_with=walk.this_with)
+        for chained in all_this_with(source) if walk.this_with else all_with_this(source):
+            if not walk.this_with and not has_influence(chained):
+                continue
+            other = chained.primary if walk.this_with else chained.dependent
+            chained_factor = float32(float32(factor * chained.score) / INFINITY)
+            other.act().add_colocated_scores(cluster, inner, other, chained, chained_factor)
+        assert inner.table is not None
+        work = inner.table
+    elif walk.active:
+        source.updating_nodes = False
+        return
+    if walk.nonnegative:
+        for entry in work.values():
+            if entry.score == HELD:
+                entry.score = 1
+    walk.table = work
+    source.updating_nodes = False
+
+
+def add_dependent_scores(cluster: Cluster, colocation: Colocation, primary: Resource) -> None:
+    """Draw a primary to where the dependent of `colocation` would like to be."""
+    if not has_influence(colocation):
+        return
+    walk = ScoreWalk(primary, copy_table(primary.allowed), primary.variant == Variant.CLONE, active=True)
+    dependent = colocation.dependent
+    dependent.act().add_colocated_scores(cluster, walk, dependent, colocation, float32(colocation.score / INFINITY))
+    assert walk.table is not None
+    note_changes(cluster, primary, walk.table, colocation)
+    primary.allowed = walk.table
+
+

@@ -1,0 +1,69 @@
+"""Adding to scores: every change of a score on a node is made here or in colocation.py, and leaves a Reason."""
+
+from __future__ import annotations
+
+from standfast.scheduler.api import INFINITY, Reason
+from standfast.scheduler.memory import Allowed, Cluster, Node, ProbeMode, Resource
+from standfast.scheduler.placement.scores import add_scores
+
+SENTENCES = {
+    "stickiness": "{rsc} is active on {node} and prefers to stay",
+    "__fail_limit__": "{rsc} failed too often on {node} (migration-threshold)",
+    "__stop_fail__": "a stop of {rsc} failed on {node}",
+    "__action_migration_auto__": "an operation of {rsc} failed on {node} and its on-fail says to leave",
+    "__removed_do_not_run__": "{rsc} is no longer configured",
+    "hard-error": "an operation of {rsc} failed on {node} in a way that a retry there can't cure",
+    "fatal-error": "an operation of {rsc} failed in a way that a retry can't cure anywhere",
+    "masked-probe-failure": "{rsc} is not installed or not configured on {node}",
+    "not_managed_default": "{rsc} is not managed and stays on {node}",
+    "target-role": "target-role keeps {rsc} stopped",
+    "shutdown-lock": "{rsc} is locked to the node that was shut down",
+    "multiple-active": "{rsc} is active on more than one node and must stay stopped",
+    "on-fail": "an operation of {rsc} failed and its on-fail says to stop",
+    "resource-discovery": "{rsc} may only run where its location constraints discover it",
+}
+
+
+def note(cluster: Cluster, rsc: Resource, node: Node, points: int, source: str, sentence: str = "") -> None:
+    """Write one entry of the ledger, unless it adds nothing."""
+    if points:
+        template = sentence or SENTENCES.get(source, "{rsc} on {node}: {source}")
+        text = template if sentence else template.format(rsc=rsc.id, node=node.name, source=source)
+        cluster.reasons.append(Reason(rsc.id, node.name, points, source, text))
+
+
+def add_location(cluster: Cluster, rsc: Resource, node: Node | None, points: int, source: str) -> None:
+    """Add `points` to a resource (and its members) on a node, or on every node."""
+    for one in cluster.nodes if node is None else (node,):
+        _add(cluster, rsc, one, points, source)
+    if node is None and points == -INFINITY:
+        rsc.assigned = None
+
+
+def _add(cluster: Cluster, rsc: Resource, node: Node, points: int, source: str) -> None:
+    if rsc.exclusive_probes and source == "symmetric_default":
+        return
+    for child in rsc.children:
+        _add(cluster, child, node, points, source)
+    entry = rsc.allowed.get(node.id)
+    if entry is None:
+        entry = rsc.allowed[node.id] = Allowed(node, node.score, ProbeMode.ALWAYS)
+    entry.score = add_scores(entry.score, points)
+    note(cluster, rsc, node, points, source)
+
+
+def ban_everywhere(cluster: Cluster, rsc: Resource, source: str) -> None:
+    """Forget all scores of a resource: it may run nowhere."""
+    rsc.allowed = {node.id: Allowed(node, -INFINITY) for node in cluster.nodes}
+    for node in cluster.nodes:
+        note(cluster, rsc, node, -INFINITY, source)
+
+
+def copy_table(table: dict[str, Allowed]) -> dict[str, Allowed]:
+    """An independent copy of a table of allowed nodes."""
+    return {node_id: entry.copy() for node_id, entry in table.items()}
+
+
+def any_available(table: dict[str, Allowed]) -> bool:
+    """Whether some node of the table is available and not banned."""
+    return any(entry.score >= 0 and entry.node.available() for entry in table.values())

@@ -1,0 +1,103 @@
+"""The choice of a node: best score, then fewest resources, then where the resource is, then the name."""
+
+from __future__ import annotations
+
+from functools import cmp_to_key
+
+from standfast.scheduler.actions.ops import current_node
+from standfast.scheduler.memory import OPTIONAL, RUNNABLE, Allowed, Cluster, Node, Resource
+from standfast.scheduler.values import Role
+
+INFINITY = 1_000_000
+
+
+def sorted_nodes(cluster: Cluster, table: dict[str, Allowed], active: Node | None) -> list[Allowed]:
+    """A table's entries, best first (Pacemaker: compare_nodes)."""
+    minimal = cluster.option("placement-strategy") == "minimal"
+
+    def compare(a: Allowed, b: Allowed) -> int:
+        x = a.score if a.node.available() else -INFINITY
+        y = b.score if b.node.available() else -INFINITY
+        if x != y:
+            return -1 if x > y else 1
+        if not minimal:
+            if a.node.assigned_count != b.node.assigned_count:
+                return -1 if a.node.assigned_count < b.node.assigned_count else 1
+            if active is not None and active in (a.node, b.node):
+                return -1 if a.node is active else 1
+        return (a.node.name > b.node.name) - (a.node.name < b.node.name)
+
+    return sorted(table.values(), key=cmp_to_key(compare))
+
+
+def assign_best(cluster: Cluster, rsc: Resource, prefer: Node | None, stop_if_fail: bool) -> bool:
+    """Assign `rsc` to its best node; `prefer` wins among equals, then the node where it is active if the score is positive."""
+    if not rsc.unassigned:
+        return rsc.assigned is not None
+    nodes = sorted_nodes(cluster, rsc.allowed, current_node(rsc))
+    chosen: Allowed | None = None
+    if prefer is not None and nodes:
+        chosen = rsc.allowed.get(prefer.id)
+        if chosen is not None and (chosen.score < nodes[0].score or chosen.score < 0 or not chosen.node.available()):
+            chosen = None
+    if chosen is None and nodes:
+        chosen = nodes[0]
+        unique_instance = rsc.parent is not None and rsc.parent.unique and rsc.parent.variant == 3
+        running = current_node(rsc)
+        if not unique_instance and chosen.score > 0 and chosen.node.available() and running is not None and running.available():
+            for entry in nodes[1:]:
+                if entry.score != chosen.score:
+                    break
+                if entry.node is running:
+                    chosen = entry
+    assign_resource(cluster, rsc, chosen, False, stop_if_fail)
+    return rsc.assigned is not None
+
+
+def assign_resource(cluster: Cluster, rsc: Resource, chosen: Allowed | None, force: bool, stop_if_fail: bool) -> bool:
+    """Put `rsc` on a node, or nowhere; returns whether that changed anything. Unless forced, a banned or unavailable node is
+    as good as none."""
+    if rsc.children:
+        changed = False
+        for child in rsc.children:
+            changed |= assign_resource(cluster, child, chosen, force, stop_if_fail)
+        return changed
+    if not force and chosen is not None and (chosen.score < 0 or not chosen.node.available()):
+        if stop_if_fail:
+            rsc.next_role = Role.STOPPED
+        chosen = None
+    node = None if chosen is None else chosen.node
+    changed = rsc.assigned is not node
+    unassign_resource(rsc)
+    rsc.unassigned = False
+    if node is None:
+        if stop_if_fail:
+            rsc.next_role = Role.STOPPED
+            _stop_scheduled(rsc)
+        return changed
+    rsc.assigned = node
+    node.assigned_count += 1
+    if chosen is not None:
+        chosen.count += 1
+    return changed
+
+
+def _stop_scheduled(rsc: Resource) -> None:
+    """Actions made before the resource was found to have no node."""
+    for op in rsc.actions:
+        if op.task == "stop":
+            op.flags &= ~OPTIONAL
+        elif op.task == "start":
+            op.flags &= ~RUNNABLE
+        elif op.meta.get("interval", "0") != "0" and op.meta.get("op_target_rc") != "7":
+            op.flags &= ~RUNNABLE
+
+
+def unassign_resource(rsc: Resource) -> None:
+    """Take `rsc` (and its members) from where it was assigned."""
+    rsc.unassigned = True
+    for child in rsc.children:
+        unassign_resource(child)
+    if not rsc.children and rsc.assigned is not None:
+        rsc.assigned.assigned_count -= 1
+        rsc.assigned = None

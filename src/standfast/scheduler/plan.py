@@ -1,0 +1,85 @@
+"""The list of phases. `schedule` is the face of the room: a pure function of the CIB (with status) and the time.
+
+Pacemaker: lib/pacemaker/pcmk_scheduler.c, pcmk__schedule_actions.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from standfast.scheduler.actions.changes import clear_removed_failcounts, handle_config_changes
+from standfast.scheduler.actions.probes import schedule_probes
+from standfast.scheduler.api import Plan
+from standfast.scheduler.constraints.unpack import apply_node_health, unpack_constraints
+from standfast.scheduler.fencing.schedule import schedule_fencing_and_shutdowns
+from standfast.scheduler.graph.build import build_graph
+from standfast.scheduler.memory import Cluster
+from standfast.scheduler.orderings.apply import apply_orderings
+from standfast.scheduler.placement.assign import assign_resources
+from standfast.scheduler.placement.criteria import apply_node_criteria
+from standfast.scheduler.report.situation import situation_of
+from standfast.scheduler.report.summary import summarize
+from standfast.scheduler.unpack.config import unpack_config
+from standfast.scheduler.unpack.nodes import unpack_nodes, unpack_tags
+from standfast.scheduler.unpack.resources import unpack_resources
+from standfast.scheduler.unpack.status import unpack_status
+from standfast.scheduler.variants import set_methods
+
+if TYPE_CHECKING:
+    from lxml import etree
+
+    from standfast.base.situation import Situation
+
+
+def unpack(root: etree._Element, now_s: int) -> Cluster:
+    """Working memory filled from a <cib> element, which is not changed; nothing is decided yet."""
+    cluster = Cluster(root, now_s)
+    for element in root.iter():
+        element_id = element.get("id") if isinstance(element.tag, str) else None
+        if element_id is not None:
+            cluster.ids.setdefault(element_id, element)
+    unpack_config(cluster)
+    unpack_nodes(cluster)
+    unpack_resources(cluster)
+    unpack_tags(cluster)
+    unpack_status(cluster)
+    return cluster
+
+
+def situation(root: etree._Element, now_s: int) -> Situation:
+    """What status commands show, without planning."""
+    return situation_of(unpack(root, now_s))
+
+
+def decide(cluster: Cluster) -> Plan:
+    """Every phase after unpacking, in order; `cluster` is used up."""
+    found = situation_of(cluster)
+    set_methods(cluster)
+    apply_node_health(cluster)
+    unpack_constraints(cluster)
+    apply_node_criteria(cluster)
+    for rsc in cluster.resources:
+        rsc.act().internal_constraints(cluster, rsc)
+    handle_config_changes(cluster)
+    assign_resources(cluster)
+    schedule_probes(cluster)
+    clear_removed_failcounts(cluster)
+    for rsc in cluster.resources:
+        rsc.act().create_actions(cluster, rsc)
+    schedule_fencing_and_shutdowns(cluster)
+    apply_orderings(cluster)
+    graph = build_graph(cluster)
+    return Plan(
+        graph=graph,
+        scores=tuple(cluster.scores),
+        reasons=tuple(cluster.reasons),
+        changes=summarize(cluster),
+        notices=tuple(cluster.notices),
+        situation=found,
+        recheck_s=cluster.recheck_by_s or None,
+    )
+
+
+def schedule(cib: etree._Element, now_s: int) -> Plan:
+    """Decide what to do about the cluster that a <cib> element describes, at wall-clock second `now_s`."""
+    return decide(unpack(cib, now_s))

@@ -1,0 +1,142 @@
+"""The situation: what status commands show, taken from working memory before anything is decided."""
+
+from __future__ import annotations
+
+from standfast.base.situation import FailCount, NodeStatus, OperationStatus, ResourceStatus, Situation
+from standfast.scheduler.actions.ops import current_node, is_active
+from standfast.scheduler.memory import Cluster, Node, Resource, Variant, primitives
+from standfast.scheduler.placement.scores import parse_score
+from standfast.scheduler.unpack.entries import HistoryEntry
+from standfast.scheduler.unpack.failcounts import fail_count
+from standfast.scheduler.unpack.resources import is_disabled
+from standfast.scheduler.values import ROLE_TEXT, Role
+
+_PENDING = {
+    "start": "Starting",
+    "stop": "Stopping",
+    "migrate_to": "Migrating",
+    "migrate_from": "Migrating",
+    "promote": "Promoting",
+    "demote": "Demoting",
+}
+
+
+def situation_of(cluster: Cluster) -> Situation:
+    """The cluster as its status section shows it."""
+    leaves = [leaf for rsc in cluster.resources for leaf in primitives(rsc)]
+    counted = [leaf for leaf in leaves if not leaf.removed or leaf.role > Role.STOPPED]
+    operations = [
+        _operation(entry, rsc_id, node_name)
+        for (node_name, rsc_id), entries in cluster.history.items()
+        for entry in entries
+    ]
+    return Situation(
+        nodes=tuple(_node(cluster, node) for node in cluster.nodes),
+        resources=tuple(_resource(rsc) for rsc in cluster.resources if not rsc.removed or is_active(rsc, everywhere=True)),
+        failures=tuple(_operation(f.entry, f.rsc.id, f.node.name) for f in cluster.failures),
+        operations=tuple(operations),
+        fail_counts=tuple(_fail_counts(cluster, leaves)),
+        options=tuple(sorted((name, value) for name, value in cluster.options.items() if value)),
+        instances=len(counted),
+        disabled=sum(1 for leaf in counted if is_disabled(leaf)),
+        blocked=sum(1 for leaf in counted if leaf.blocked),
+    )
+
+
+def _node(cluster: Cluster, node: Node) -> NodeStatus:
+    return NodeStatus(
+        name=node.name,
+        id=node.id,
+        kind=node.kind,
+        online=node.online,
+        standby=node.standby,
+        standby_onfail=node.standby_onfail,
+        maintenance=node.maintenance,
+        pending=node.pending,
+        unclean=node.unclean,
+        shutdown=node.shutdown,
+        is_dc=node is cluster.dc,
+        resources_running=len(node.running),
+        health=health_of(cluster, node),
+        attributes=tuple(sorted((k, v) for k, v in node.attrs.items() if not k.startswith("#") or k.startswith("#health"))),
+    )
+
+
+def health_of(cluster: Cluster, node: Node) -> str:
+    """green, yellow or red, by the node's #health attributes (always green without a strategy)."""
+    if cluster.option("node-health-strategy") == "none":
+        return "green"
+    scores = cluster.health_scores
+    health = "green"
+    for name, value in node.attrs.items():
+        if not name.startswith("#health"):
+            continue
+        lowered = value.lower()
+        points = parse_score(value, 0, scores)
+        if lowered == "red" or (lowered not in ("yellow", "green") and points is not None and points <= scores["red"]):
+            return "red"
+        if lowered == "yellow" or (
+            points is not None and points <= scores["yellow"] and scores["yellow"] != scores["green"]
+        ):
+            health = "yellow"
+    return health
+
+
+def _resource(rsc: Resource) -> ResourceStatus:
+    children = tuple(_resource(child) for child in rsc.children)
+    role = rsc.role if not rsc.children else Role.STOPPED
+    if role == Role.STARTED and rsc.top().promotable:
+        role = Role.UNPROMOTED
+    node = current_node(rsc) if not rsc.children else None
+    shown = [n.name for n in rsc.active_nodes] if not rsc.children else []
+    if not shown and rsc.pending_node is not None:
+        shown = [rsc.pending_node.name]
+    agent = ":".join(part for part in rsc.agent if part) if not rsc.children else ""
+    return ResourceStatus(
+        id=rsc.id,
+        kind={Variant.PRIMITIVE: "primitive", Variant.GROUP: "group", Variant.CLONE: "clone"}.get(rsc.variant, "bundle"),
+        agent=agent,
+        role=_PENDING.get(rsc.pending_action, ROLE_TEXT[role]),
+        target_role=rsc.meta.get("target-role", ""),
+        nodes=tuple(shown),
+        active=is_active(rsc, everywhere=True),
+        orphaned=rsc.removed,
+        blocked=rsc.blocked,
+        maintenance=rsc.maintenance,
+        managed=rsc.managed,
+        failed=rsc.failed,
+        failure_ignored=rsc.ignore_failure,
+        pending="Monitoring" if rsc.pending_action == "monitor" else "",
+        unclean=node is not None and not node.online and node.unclean,
+        children=children,
+        meta=tuple(sorted((k, v) for k, v in rsc.meta.items() if k not in ("id", "class", "provider", "type"))),
+    )
+
+
+def _operation(entry: HistoryEntry, rsc_id: str, node: str) -> OperationStatus:
+    return OperationStatus(
+        resource=rsc_id,
+        node=node,
+        task=entry.task,
+        interval_ms=entry.interval_ms,
+        call=entry.call,
+        rc=-1 if entry.rc is None else entry.rc,
+        status=-2 if entry.status is None else entry.status,
+        key=entry.key,
+        last_rc_change_s=max(entry.last_change_s, 0),
+        exec_ms=entry.exec_ms,
+        queue_ms=entry.queue_ms,
+        exit_reason=entry.exit_reason,
+    )
+
+
+def _fail_counts(cluster: Cluster, leaves: list[Resource]) -> list[FailCount]:
+    found = []
+    for node in cluster.nodes:
+        if not any(name.startswith("fail-count-") for name in node.attrs):
+            continue
+        for leaf in leaves:
+            fails = fail_count(cluster, node, leaf)
+            if fails.count:
+                found.append(FailCount(leaf.id, node.name, fails.count, leaf.ban_after_failures, fails.last_s))
+    return found

@@ -1,0 +1,134 @@
+"""The transition summary: one Change per line of `crm_simulate`'s "Transition Summary", in its words."""
+
+from __future__ import annotations
+
+from standfast.scheduler.actions.core import find_by_key
+from standfast.scheduler.actions.ops import current_node
+from standfast.scheduler.api import Change
+from standfast.scheduler.memory import OPTIONAL, RUNNABLE, Cluster, Node, Op, Resource, op_key, primitives
+from standfast.scheduler.values import ROLE_TEXT, Role
+
+
+def summarize(cluster: Cluster) -> tuple[Change, ...]:
+    """Node actions first, then resources in order."""
+    changes: list[Change] = []
+    for op in reversed(cluster.actions):
+        if op.rsc is not None or op.flags & OPTIONAL or op.node is None:
+            continue
+        if op.task == "do_shutdown":
+            changes.append(Change("Shutdown", op.node.name, "", op.reason))
+        elif op.task == "stonith":
+            changes.append(Change(f"Fence ({op.meta['stonith_action']})", op.node.name, "", op.reason))
+    for rsc in cluster.resources:
+        for leaf in primitives(rsc):
+            _resource(leaf, changes)
+    return tuple(changes)
+
+
+def _resource(rsc: Resource, changes: list[Change]) -> None:
+    current = None
+    if rsc.active_nodes:
+        current = current_node(rsc)
+        if rsc.role == Role.STOPPED:
+            # A resource that history calls stopped but that is active: shown as started.
+            rsc.role = Role.STARTED
+    if (current is None and rsc.removed) or not rsc.managed or (current is None and rsc.assigned is None):
+        return
+    _Summary(rsc, current, rsc.assigned, changes).write()
+
+
+class _Summary:
+    """The decision tree of `rsc-action` (Pacemaker: lib/pacemaker/pcmk_output.c), for one primitive."""
+
+    def __init__(self, rsc: Resource, current: Node | None, target: Node | None, changes: list[Change]) -> None:
+        self.rsc, self.current, self.target, self.changes = rsc, current, target, changes
+        self.start = self._find("start", target)
+        runnable = self.start is not None and self.start.flags & RUNNABLE
+        self.stop = self._find("stop", current if runnable else None)
+        if self.stop is None and rsc.stop_unexpected:
+            self.stop = self._find("stop", None)
+        self.promote = self._find("promote", target)
+        self.demote = self._find("demote", target)
+        self.moving = current is not None and target is not None and current is not target
+
+    def _find(self, task: str, node: Node | None) -> Op | None:
+        found = find_by_key(self.rsc, op_key(self.rsc.id, task), node)
+        return found[0] if found else None
+
+    def _say(self, verb: str, origin: Node | None, target: Node | None, op: Op | None, source: Op | None = None) -> None:
+        if op is None:
+            return
+        source = source or op
+        runnable = bool(op.flags & RUNNABLE)
+        if source.reason:
+            reason = f"due to {source.reason}" + ("" if runnable else " (blocked)")
+        else:
+            reason = "" if runnable else "blocked"
+        self.changes.append(Change(verb, self.rsc.id, self._detail(origin, target), reason))
+
+    def _detail(self, origin: Node | None, target: Node | None) -> str:
+        rsc = self.rsc
+        needs_role = rsc.role > Role.STARTED or rsc.next_role > Role.UNPROMOTED
+        now, then = ROLE_TEXT[rsc.role], ROLE_TEXT[rsc.next_role]
+        a, b = ("" if node is None else node.name for node in (origin, target))
+        if origin is None:
+            return f"{now} -> {then} {b}" if needs_role else b
+        if target is None:
+            return f"{now} {a}" if needs_role else a
+        same_role, same_host = rsc.role == rsc.next_role, origin is target
+        if same_role and same_host:
+            return f"{now} {a}" if needs_role else a
+        if same_role:
+            return f"{a} -> {b} {now}" if needs_role else f"{a} -> {b}"
+        return f"{now} -> {then} {a}" if same_host else f"{now} {a} -> {then} {b}"
+
+    def write(self) -> None:
+        """Add the line that fits, if any does."""
+        if self.rsc.role == self.rsc.next_role:
+            if self.target is not None:
+                self._same_role()
+            return
+        rsc, start, stop = self.rsc, self.start, self.stop
+        unstartable = start is not None and not start.flags & RUNNABLE
+        if stop is not None and (rsc.next_role == Role.STOPPED or unstartable):
+            self._stop_everywhere()
+        elif stop is not None and rsc.failed and rsc.stop_if_failed:
+            self._say("Recover", self.current, self.target, stop, start)
+        elif self.moving:
+            self._say("Move", self.current, self.target, stop)
+        elif rsc.reload:
+            self._say("Reload", self.current, self.target, start)
+        elif stop is not None and not stop.flags & OPTIONAL:
+            self._say("Restart", self.current, self.target, start)
+        elif rsc.role == Role.PROMOTED:
+            self._say("Demote", self.current, self.target, self.demote)
+        elif rsc.next_role == Role.PROMOTED:
+            self._say("Promote", self.current, self.target, self.promote)
+        elif rsc.role == Role.STOPPED and rsc.next_role > Role.STOPPED:
+            self._say("Start", self.current, self.target, start)
+
+    def _stop_everywhere(self) -> None:
+        for node in self.rsc.active_nodes:
+            op = self._find("stop", node)
+            reason = op if op is not None and op.reason else self.start
+            self._say("Stop", node, None, op, reason)
+
+    def _same_role(self) -> None:
+        rsc, start, stop = self.rsc, self.start, self.stop
+        migrate = self._find("migrate_from", self.target)
+        if migrate is not None and self.current is not None and migrate.flags & RUNNABLE:
+            self._say("Migrate", self.current, self.target, start)
+        elif rsc.reload:
+            self._say("Reload", self.current, self.target, start)
+        elif start is None or start.flags & OPTIONAL:
+            demote, promote = self.demote, self.promote
+            if demote is not None and promote is not None and not (demote.flags | promote.flags) & OPTIONAL:
+                self._say("Re-promote", self.current, self.target, promote, demote)
+        elif not start.flags & RUNNABLE:
+            self._say("Stop", self.current, None, stop, start if stop is None or not stop.reason else stop)
+        elif self.moving:
+            self._say("Recover" if rsc.failed else "Move", self.current, self.target, stop)
+        elif rsc.failed:
+            self._say("Recover", self.current, None, stop)
+        else:
+            self._say("Restart", self.current, self.target, start)

@@ -1,0 +1,1 @@
+"""From the CIB to working memory: configuration, nodes, resources, tags, then the status section's history."""

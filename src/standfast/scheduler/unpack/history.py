@@ -1,0 +1,208 @@
+"""A node's resource history: which resources are active there, in which role, failed or not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from standfast.base.report import error, notice
+from standfast.scheduler.actions.core import find_by_key
+from standfast.scheduler.actions.ops import active_count, get_action, stop_action
+from standfast.scheduler.fencing.ops import fence_node
+from standfast.scheduler.memory import OPTIONAL, Cluster, MultipleActive, Node, OnFail, Resource, Variant, op_key
+from standfast.scheduler.placement.ledger import add_location, ban_everywhere
+from standfast.scheduler.unpack.entries import HistoryEntry, active_range, in_time_order, read_entry
+from standfast.scheduler.unpack.resources import target_role, unpack_resource
+from standfast.scheduler.unpack.results import Walk, unpack_entry
+from standfast.scheduler.values import Role, ms_to_s, parse_int
+
+if TYPE_CHECKING:
+    from lxml import etree
+
+INFINITY = 1_000_000
+
+
+def unpack_node_history(cluster: Cluster, node: Node, state: etree._Element) -> None:
+    """Every `lrm_resource` of a node's state."""
+    section = state.find("lrm/lrm_resources")
+    resources = [] if section is None else list(section.iterchildren("lrm_resource"))
+    for element in resources:
+        entries = [read_entry(op) for op in element.iterchildren("lrm_rsc_op")]
+        cluster.history[(node.name, element.get("id") or "")] = entries
+    for element in resources:
+        _unpack_resource(cluster, node, element)
+
+
+def _unpack_resource(cluster: Cluster, node: Node, element: etree._Element) -> None:
+    rsc_id = element.get("id")
+    if rsc_id is None:
+        cluster.tell(error("scheduler.history", f"a lrm_resource without id on {node.name} is ignored"))
+        return
+    entries = cluster.history[(node.name, rsc_id)]
+    if not entries and not cluster.shutdown_lock:
+        return
+    rsc = cluster.by_id.get(rsc_id)
+    if rsc is None:
+        if not entries:
+            return
+        rsc = _removed_resource(cluster, element)
+        if rsc is None:
+            return
+    elif rsc.variant > Variant.PRIMITIVE:
+        # A group's name in a history: the resource was a primitive once.
+        rsc = _removed_resource(cluster, element)
+        if rsc is None:
+            return
+    if cluster.shutdown_lock:
+        _unpack_lock(cluster, element, rsc, node)
+    saved = rsc.role
+    rsc.role = Role.UNKNOWN
+    ordered = in_time_order(entries)
+    walk = Walk()
+    for entry in ordered:
+        unpack_entry(cluster, rsc, node, entry, walk)
+    _note_recurring(cluster, rsc, node, ordered)
+    _apply_state(cluster, rsc, node, walk.on_fail)
+    role = target_role(cluster, rsc)
+    if role is not None and (rsc.next_role == Role.UNKNOWN or role < rsc.next_role):
+        rsc.next_role = role
+    rsc.role = max(rsc.role, saved)
+
+
+def _removed_resource(cluster: Cluster, element: etree._Element) -> Resource | None:
+    """A resource that history knows and the configuration no longer has: stopped, unless stop-removed-resources says not."""
+    from lxml import etree as tree
+
+    copied = tree.Element("primitive")
+    for name, value in element.attrib.items():
+        copied.set(name, value)
+    rsc = unpack_resource(cluster, copied, None)
+    if rsc is None:
+        return None
+    rsc.removed = True
+    cluster.by_id[rsc.id] = rsc
+    cluster.resources.append(rsc)
+    if cluster.stop_removed:
+        add_location(cluster, rsc, None, -INFINITY, "__removed_do_not_run__")
+    else:
+        rsc.managed = False
+    return rsc
+
+
+def _unpack_lock(cluster: Cluster, element: etree._Element, rsc: Resource, node: Node) -> None:
+    """shutdown-lock: the resource belongs to the node that was shut down, until it returns or the limit passes."""
+    when = parse_int(element.get("shutdown-lock")) or 0
+    if when == 0:
+        return
+    limit_ms = cluster.shutdown_lock_ms
+    if limit_ms > 0 and cluster.now_s > when + ms_to_s(limit_ms):
+        get_action(cluster, rsc, "lrm_delete", node, optional=False)
+    else:
+        rsc.lock_node = node
+        rsc.lock_time_s = when
+
+
+def _note_recurring(cluster: Cluster, rsc: Resource, node: Node, ordered: list[HistoryEntry]) -> None:
+    """Actions for recurring operations that run already, so that later phases find them."""
+    start, stop = active_range(ordered)
+    if not node.online:
+        return
+    for index, entry in enumerate(ordered):
+        if (start < stop and index <= stop) or index < start:
+            continue
+        if entry.interval_ms == 0 or entry.raw_status == "-1":
+            continue
+        get_action(cluster, rsc, entry.task, node, optional=True, interval_ms=entry.interval_ms)
+
+
+def _apply_state(cluster: Cluster, rsc: Resource, node: Node, on_fail: OnFail) -> None:
+    """Draw the consequences of a resource's history on one node."""
+    active = rsc.role > Role.STOPPED
+    if rsc.role != Role.UNKNOWN:
+        probed: Resource | None = rsc
+        while probed is not None:
+            probed.probed.add(node.id)
+            probed = None if probed.unique else probed.parent
+    if active and not node.online and not node.maintenance and rsc.managed and cluster.fencing_enabled:
+        fence_node(cluster, node, f"{rsc.id} is thought to be active there")
+    effective = OnFail.IGNORE if node.unclean else on_fail
+    _apply_on_fail(cluster, rsc, node, effective, active)
+    if active:
+        if rsc.removed:
+            what = "will be stopped when possible" if rsc.managed else "must be stopped by hand"
+            cluster.tell(notice("scheduler.removed", f"removed resource {rsc.id} is active on {node.name} and {what}"))
+        add_running(cluster, rsc, node, failed=on_fail != OnFail.IGNORE)
+        if effective != OnFail.IGNORE:
+            rsc.failed = True
+            if effective not in (OnFail.DEMOTE, OnFail.BLOCK):
+                rsc.stop_if_failed = True
+    elif ":" in rsc.history_id:
+        rsc.history_id = ""
+    else:
+        for stop in find_by_key(rsc, op_key(rsc.id, "stop"), node):
+            stop.flags |= OPTIONAL
+    if rsc.role == Role.STOPPED and rsc.active_nodes and rsc.migration_target is not None and rsc.migration_source is node:
+        rsc.role = Role.STARTED
+
+
+def _apply_on_fail(cluster: Cluster, rsc: Resource, node: Node, on_fail: OnFail, active: bool) -> None:
+    match on_fail:
+        case OnFail.DEMOTE:
+            rsc.failed = True
+            get_action(cluster, rsc, "demote", node, optional=False)
+        case OnFail.FENCE:
+            fence_node(cluster, node, f"{rsc.id} failed there")
+        case OnFail.STANDBY:
+            node.standby = True
+            node.standby_onfail = True
+        case OnFail.BLOCK:
+            rsc.managed = False
+            rsc.blocked = True
+        case OnFail.BAN:
+            add_location(cluster, rsc, node, -INFINITY, "__action_migration_auto__")
+        case OnFail.STOP:
+            rsc.next_role = Role.STOPPED
+        case OnFail.RESTART | OnFail.RESTART_CONTAINER | OnFail.RESET_REMOTE:
+            if active:
+                rsc.failed = True
+                rsc.stop_if_failed = True
+                stop_action(cluster, rsc, node, optional=False)
+        case OnFail.IGNORE:
+            pass
+
+
+def add_running(cluster: Cluster, rsc: Resource, node: Node, failed: bool) -> None:
+    """Record that a resource (and what contains it) is active on a node, and what being active twice means for it."""
+    if node in rsc.active_nodes:
+        return
+    rsc.active_nodes.append(node)
+    if rsc.variant == Variant.PRIMITIVE:
+        node.running.append(rsc)
+        if rsc.priority and not failed:
+            node.priority += rsc.priority + (rsc.role == Role.PROMOTED)
+        if node.maintenance:
+            rsc.managed = False
+            rsc.maintenance = True
+    if not rsc.managed:
+        add_location(cluster, rsc, node, INFINITY, "not_managed_default")
+        parent = rsc.parent
+        while parent is not None:
+            parent.active_nodes.append(node)
+            parent = parent.parent
+        return
+    if rsc.variant == Variant.PRIMITIVE and active_count(rsc) > 1:
+        _active_twice(cluster, rsc)
+    if rsc.parent is not None:
+        add_running(cluster, rsc.parent, node, failed=False)
+
+
+def _active_twice(cluster: Cluster, rsc: Resource) -> None:
+    if rsc.multiple_active == MultipleActive.STOP_ONLY:
+        ban_everywhere(cluster, rsc, "multiple-active")
+    elif rsc.multiple_active == MultipleActive.BLOCK:
+        blocked = [rsc]
+        parent = rsc.parent
+        if parent is not None and parent.variant == Variant.GROUP and parent.multiple_active == MultipleActive.BLOCK:
+            blocked += parent.children
+        for one in blocked:
+            one.managed = False
+            one.blocked = True

@@ -1,0 +1,343 @@
+"""One history entry: what its result means for the resource's role, its failures and where it may run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from standfast.base.report import error, notice
+from standfast.scheduler.actions.digests import compare_digest
+from standfast.scheduler.actions.meta import action_meta, find_config, parse_on_fail, role_after_failure
+from standfast.scheduler.actions.ops import stop_action
+from standfast.scheduler.fencing.ops import can_fence
+from standfast.scheduler.memory import Cluster, Failure, Node, OnFail, Resource
+from standfast.scheduler.placement.ledger import add_location, ban_everywhere
+from standfast.scheduler.unpack import entries as e
+from standfast.scheduler.unpack.entries import HistoryEntry
+from standfast.scheduler.unpack.failcounts import clear_failcount, fail_count
+from standfast.scheduler.unpack.migration import migrate_from_failed, migrate_to_failed, migrate_to_succeeded
+from standfast.scheduler.values import Role, ms_to_s
+
+INFINITY = 1_000_000
+STATE_TASKS = ("monitor", "start", "stop", "promote", "demote", "migrate_to", "migrate_from", "asyncmon")
+_HARD = (e.RC_NOT_INSTALLED, e.RC_INVALID_PARAM, e.RC_PRIVILEGES)
+
+
+@dataclass(slots=True)
+class Walk:
+    """What a walk over one resource's history on one node carries along."""
+
+    last_failure: HistoryEntry | None = None
+    on_fail: OnFail = OnFail.IGNORE
+
+
+@dataclass(slots=True)
+class Result:
+    """An entry's result while it is being reinterpreted. `rc` and `status` start as recorded."""
+
+    rsc: Resource
+    node: Node
+    entry: HistoryEntry
+    rc: int
+    status: int
+
+
+def unpack_entry(cluster: Cluster, rsc: Resource, node: Node, entry: HistoryEntry, walk: Walk) -> None:
+    """Apply one entry; entries must come oldest first."""
+    result = _readable(cluster, rsc, node, entry)
+    if result is None:
+        return
+    expired = _check_expiry(cluster, result)
+    original_rc = result.rc
+    _remap(cluster, result, walk, expired)
+    if expired and _skip_expired(cluster, result, original_rc):
+        return
+    if entry.masks_failure:
+        _mask_probe_failure(cluster, result, original_rc, walk)
+    elif result.status == e.PENDING:
+        _pending(cluster, result, walk)
+    elif result.status == e.DONE:
+        _apply_success(cluster, result, result.rc, walk)
+    elif result.status == e.NOT_INSTALLED:
+        _agent_missing(cluster, result, walk)
+    else:
+        _apply_error(cluster, result, walk)
+
+
+def _readable(cluster: Cluster, rsc: Resource, node: Node, entry: HistoryEntry) -> Result | None:
+    if not entry.id or not entry.task:
+        cluster.tell(error("scheduler.history", f"a history entry of {rsc.id} on {node.name} without id or operation is ignored"))
+        return None
+    if entry.task not in STATE_TASKS:
+        return None
+    status, rc = entry.status, entry.rc
+    if status is None or not e.PENDING <= status <= e.NO_SECRETS or status == e.CANCELLED or rc is None or not 0 <= rc <= 255:
+        cluster.tell(
+            error("scheduler.history", f"history entry {entry.id} on {node.name} is ignored", "its status or result is invalid")
+        )
+        return None
+    return Result(rsc, node, entry, rc, status)
+
+
+def _check_expiry(cluster: Cluster, result: Result) -> bool:
+    """Whether failure-timeout has expired this entry; orders clearing of fail counts that expired or lost their meaning."""
+    rsc, node, entry = result.rsc, result.node, result.entry
+    if result.status == e.NOT_INSTALLED:
+        return False
+    expired = False
+    reason = ""
+    timeout_s = ms_to_s(rsc.failure_timeout_ms)
+    unexpired = 0
+    if timeout_s > 0 and entry.last_change_s >= 0:
+        expired = cluster.now_s >= entry.last_change_s + timeout_s
+        fails = fail_count(cluster, node, rsc, effective=True, entry=entry)
+        unexpired = fails.count
+        if unexpired and cluster.now_s < fails.last_s + timeout_s + 1:
+            cluster.recheck(fails.last_s + timeout_s + 1)
+    if expired and fail_count(cluster, node, rsc, effective=False, entry=entry).count:
+        if unexpired == 0:
+            reason = "it expired"
+        else:
+            expired = False
+    if not expired and entry.id.endswith("_last_failure_0") and entry.task in ("start", "monitor"):
+        digest = compare_digest(cluster, rsc, node, entry)
+        if digest.result not in ("unknown", "match"):
+            reason = "resource parameters have changed"
+    if reason:
+        clear_failcount(cluster, rsc, node, reason)
+    if expired and entry.is_probe and result.rc in (
+        e.RC_OK,
+        e.RC_NOT_RUNNING,
+        e.RC_PROMOTED,
+        e.RC_DEGRADED,
+        e.RC_DEGRADED_PROMOTED,
+    ):
+        expired = False
+    return expired
+
+
+def _remap(cluster: Cluster, result: Result, walk: Walk, expired: bool) -> None:
+    """Reinterpret what the agent said: degraded is good, an expected result is no error, some codes are final."""
+    entry, rsc = result.entry, result.rsc
+    if result.rc in (e.RC_DEGRADED, e.RC_DEGRADED_PROMOTED):
+        result.rc = e.RC_OK if result.rc == e.RC_DEGRADED else e.RC_PROMOTED
+        if not expired and (not result.node.shutdown or result.node.online):
+            _record_failure(cluster, result)
+    if entry.masks_failure and (result.status != e.DONE or result.rc != e.RC_NOT_RUNNING):
+        result.status, result.rc = e.DONE, e.RC_NOT_RUNNING
+    if result.status in (e.NO_FENCE_DEVICE, e.NO_SECRETS):
+        result.status = e.ERROR_HARD
+        return
+    if result.status not in (e.DONE, e.ERROR):
+        return
+    result.status = e.DONE if entry.target_rc >= 0 and result.rc == entry.target_rc else e.ERROR
+    match result.rc:
+        case e.RC_OK:
+            if entry.is_probe and entry.target_rc == e.RC_NOT_RUNNING:
+                result.status = e.DONE
+        case e.RC_NOT_RUNNING:
+            if entry.is_probe or entry.target_rc == result.rc or not rsc.managed:
+                result.status = e.DONE
+                rsc.role = Role.STOPPED
+                walk.on_fail = OnFail.IGNORE
+                rsc.next_role = Role.UNKNOWN
+        case e.RC_PROMOTED:
+            if entry.is_probe and result.rc != entry.target_rc:
+                result.status = e.DONE
+            if not expired or result.rc == entry.target_rc:
+                rsc.role = Role.PROMOTED
+        case e.RC_FAILED_PROMOTED:
+            if not expired:
+                rsc.role = Role.PROMOTED
+            result.status = e.ERROR
+        case e.RC_NOT_CONFIGURED:
+            result.status = e.ERROR_FATAL
+        case e.RC_UNIMPLEMENTED if entry.interval_ms > 0:
+            result.status = e.NOT_SUPPORTED
+        case e.RC_UNIMPLEMENTED | e.RC_NOT_INSTALLED | e.RC_INVALID_PARAM | e.RC_PRIVILEGES:
+            if not expired and entry.task == "stop" and not can_fence(cluster, result.node):
+                rsc.managed = False
+                rsc.blocked = True
+            result.status = e.ERROR_HARD
+        case _:
+            if result.status == e.DONE:
+                result.status = e.ERROR
+
+
+def _skip_expired(cluster: Cluster, result: Result, original_rc: int) -> bool:
+    """Whether an expired entry has nothing more to say."""
+    rsc, entry = result.rsc, result.entry
+    if entry.masks_failure and original_rc != entry.target_rc:
+        if rsc.role <= Role.STOPPED:
+            rsc.role = Role.UNKNOWN
+        return True
+    if result.rc == entry.target_rc:
+        return False
+    if entry.interval_ms == 0:
+        cluster.tell(
+            notice("scheduler.expired", f"history entry {entry.id} on {result.node.name} is ignored", "its failure expired")
+        )
+        return True
+    if result.node.online and not result.node.unclean:
+        cluster.tell(
+            notice("scheduler.expired", f"{entry.task} of {rsc.id} on {result.node.name} is rescheduled", "its failure expired")
+        )
+        # Any digest but the true one: the operation's definition "changed", so it is scheduled anew.
+        entry.restart_digest = "calculated-failure-timeout"
+        return True
+    return False
+
+
+def _mask_probe_failure(cluster: Cluster, result: Result, original_rc: int, walk: Walk) -> None:
+    rsc, node = result.rsc, result.node
+    ban = rsc if rsc.unique else rsc.top()
+    cluster.tell(notice("scheduler.probe", f"the probe of {rsc.id} on {node.name} counts as 'not running'", f"rc {original_rc}"))
+    _apply_success(cluster, result, result.entry.target_rc, walk)
+    _record_failure(cluster, result)
+    add_location(cluster, ban, node, -INFINITY, "masked-probe-failure")
+
+
+def _failure_is_newer(entry: HistoryEntry, failure: HistoryEntry | None) -> bool:
+    return (
+        failure is not None
+        and failure.task == entry.task
+        and failure.interval_ms == entry.interval_ms
+        and entry.last_change_s >= 0
+        and failure.last_change_s >= entry.last_change_s
+    )
+
+
+def _pending(cluster: Cluster, result: Result, walk: Walk) -> None:
+    rsc, entry = result.rsc, result.entry
+    if _failure_is_newer(entry, walk.last_failure):
+        return
+    if entry.task == "start":
+        rsc.start_pending = True
+        set_active(rsc)
+    elif entry.task == "promote":
+        rsc.role = Role.PROMOTED
+    elif entry.task == "migrate_to" and result.node.unclean:
+        target = cluster.find_node(entry.migrate_target)
+        if target is not None:
+            stop_action(cluster, rsc, target, optional=False)
+    if not rsc.pending_action and not entry.is_probe:
+        rsc.pending_action = entry.task
+        rsc.pending_node = result.node
+
+
+def set_active(rsc: Resource) -> None:
+    """The role of something that is merely active."""
+    rsc.role = Role.UNPROMOTED if rsc.top().promotable else Role.STARTED
+
+
+def _apply_success(cluster: Cluster, result: Result, rc: int, walk: Walk) -> None:
+    """The role after an operation that did what it should; it may also end an earlier failure."""
+    rsc, entry = result.rsc, result.entry
+    clears = False
+    if rc == e.RC_NOT_INSTALLED or entry.masks_failure:
+        rsc.role = Role.STOPPED
+    elif rc == e.RC_NOT_RUNNING:
+        clears = True
+    else:
+        match entry.task:
+            case "monitor":
+                clears = walk.last_failure is not None and entry.key == walk.last_failure.key
+                if rsc.role < Role.STARTED:
+                    set_active(rsc)
+            case "start" | "migrate_from":
+                rsc.role, clears = Role.STARTED, True
+            case "stop":
+                rsc.role, clears = Role.STOPPED, True
+            case "promote":
+                rsc.role, clears = Role.PROMOTED, True
+            case "demote":
+                rsc.role, clears = Role.UNPROMOTED, walk.on_fail == OnFail.DEMOTE
+            case "migrate_to":
+                migrate_to_succeeded(cluster, rsc, result.node, entry)
+            case _ if rsc.role < Role.STARTED:
+                set_active(rsc)
+            case _:
+                pass
+    if clears and walk.on_fail not in (OnFail.STOP, OnFail.BAN, OnFail.STANDBY, OnFail.FENCE):
+        walk.on_fail = OnFail.IGNORE
+        rsc.next_role = Role.UNKNOWN
+
+
+def _handling(cluster: Cluster, result: Result) -> tuple[OnFail, Role]:
+    rsc, entry = result.rsc, result.entry
+    config = find_config(rsc, entry.task, entry.interval_ms, include_disabled=True)
+    meta = action_meta(cluster, rsc, result.node, entry.task, entry.interval_ms, config)
+    on_fail = parse_on_fail(cluster, rsc, entry.task, entry.interval_ms, meta.get("on-fail"))
+    return on_fail, role_after_failure(entry.task, on_fail)
+
+
+def _agent_missing(cluster: Cluster, result: Result, walk: Walk) -> None:
+    on_fail, role = _handling(cluster, result)
+    if on_fail == OnFail.IGNORE:
+        walk.on_fail = OnFail.BAN
+    parent = result.rsc if result.rsc.unique else result.rsc.top()
+    add_location(cluster, parent, result.node, -INFINITY, "hard-error")
+    _apply_failure(cluster, result, on_fail, role, walk)
+
+
+def _apply_error(cluster: Cluster, result: Result, walk: Walk) -> None:
+    on_fail, role = _handling(cluster, result)
+    rsc = result.rsc
+    if on_fail == OnFail.IGNORE:
+        _apply_success(cluster, result, result.entry.target_rc, walk)
+        rsc.ignore_failure = True
+        _record_failure(cluster, result)
+        return
+    _apply_failure(cluster, result, on_fail, role, walk)
+    parent = rsc if rsc.unique else rsc.top()
+    if result.status == e.ERROR_HARD:
+        add_location(cluster, parent, result.node, -INFINITY, "hard-error")
+    elif result.status == e.ERROR_FATAL:
+        add_location(cluster, parent, None, -INFINITY, "fatal-error")
+
+
+def _apply_failure(cluster: Cluster, result: Result, on_fail: OnFail, role: Role, walk: Walk) -> None:
+    rsc, node, entry = result.rsc, result.node, result.entry
+    walk.last_failure = entry
+    if cluster.symmetric or result.rc != e.RC_NOT_INSTALLED:
+        _record_failure(cluster, result)
+    walk.on_fail = max(walk.on_fail, on_fail)
+    match entry.task:
+        case "stop":
+            add_location(cluster, rsc, node, -INFINITY, "__stop_fail__")
+        case "migrate_to":
+            migrate_to_failed(cluster, rsc, node, entry)
+        case "migrate_from":
+            migrate_from_failed(cluster, rsc, node, entry)
+        case "promote":
+            rsc.role = Role.PROMOTED
+        case "demote":
+            _demote_failed(rsc, on_fail, result.rc)
+        case _:
+            pass
+    if entry.is_probe and result.rc == e.RC_NOT_INSTALLED:
+        rsc.role = Role.STOPPED
+    elif rsc.role < Role.STARTED:
+        set_active(rsc)
+    if role != Role.STARTED and rsc.next_role < role:
+        rsc.next_role = role
+    if role == Role.STOPPED:
+        parent = rsc.top()
+        ban_everywhere(cluster, rsc if parent.unique else parent, "on-fail")
+
+
+def _demote_failed(rsc: Resource, on_fail: OnFail, rc: int) -> None:
+    if on_fail == OnFail.BLOCK:
+        rsc.role = Role.PROMOTED
+        rsc.next_role = Role.STOPPED
+    else:
+        rsc.role = Role.STOPPED if rc == e.RC_NOT_RUNNING else Role.UNPROMOTED
+
+
+def _record_failure(cluster: Cluster, result: Result) -> None:
+    """Keep a failure for status commands, once per operation and node."""
+    if not result.node.online:
+        return
+    for failure in cluster.failures:
+        if failure.entry.key == result.entry.key and failure.node is result.node:
+            return
+    cluster.failures.append(Failure(result.entry, result.node, result.rsc))

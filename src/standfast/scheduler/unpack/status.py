@@ -1,0 +1,158 @@
+"""Node states: who is a member, online, shutting down, pending, or gone without saying so."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from standfast.base.report import error, notice, warning
+from standfast.scheduler.fencing.ops import fence_node
+from standfast.scheduler.memory import Cluster, Node, QuorumPolicy
+from standfast.scheduler.unpack.history import unpack_node_history
+from standfast.scheduler.unpack.nodes import read_attributes
+from standfast.scheduler.values import is_true, ms_to_s, parse_bool, parse_int
+
+if TYPE_CHECKING:
+    from lxml import etree
+
+
+def unpack_status(cluster: Cluster) -> None:
+    """Every node's state, then every node's history: known nodes first, unclean ones too where fencing may follow."""
+    section = cluster.root.find("status")
+    states = [] if section is None else list(section.iterchildren("node_state"))
+    for state in states:
+        _unpack_state(cluster, state)
+    for everything in (False, cluster.fencing_enabled):
+        for state in states:
+            node = _find(cluster, state)
+            if node is None or state.get("uname") is None or node.unpacked or node.kind == "remote":
+                continue
+            if not everything and not (cluster.fencing_enabled or cluster.shutdown_lock) and not node.online:
+                continue
+            node.unpacked = True
+            unpack_node_history(cluster, node, state)
+
+
+def _find(cluster: Cluster, state: etree._Element) -> Node | None:
+    node_id = state.get("id")
+    if node_id is None:
+        return None
+    return cluster.nodes_by_id.get(node_id.lower()) or cluster.find_node(state.get("uname"))
+
+
+def _unpack_state(cluster: Cluster, state: etree._Element) -> None:
+    if state.get("id") is None:
+        cluster.tell(error("scheduler.node-state", "a node_state without id is ignored"))
+        return
+    node = _find(cluster, state)
+    if node is None:
+        name = state.get("uname") or state.get("id")
+        cluster.tell(notice("scheduler.node-state", f"the recorded state of {name} is ignored", "no such node is configured"))
+        return
+    if node.kind == "remote":
+        return
+    read_attributes(cluster, state.find("transient_attributes"), node, overwrite=True)
+    node.standby = node.standby or is_true(node.attrs.get("standby"))
+    node.maintenance = node.maintenance or is_true(node.attrs.get("maintenance"))
+    node.unclean = False
+    node.seen = True
+    _determine_online(cluster, state, node)
+    if not cluster.quorate and node.online and cluster.policy == QuorumPolicy.FENCE:
+        fence_node(cluster, node, "cluster does not have quorum")
+
+
+def _determine_online(cluster: Cluster, state: etree._Element, node: Node) -> None:
+    node.shutdown = node.attrs.get("shutdown") not in (None, "0")
+    if not node.shutdown and (state.get("expected") or "").lower() == "member":
+        node.expected_up = True
+    member, online = _member_since(cluster, state), _online_since(state)
+    if cluster.fencing_enabled:
+        node.online = _online_with_fencing(cluster, state, node, member, online)
+    else:
+        node.online = _online_without_fencing(cluster, state, node, member, online)
+    if not node.online or node.shutdown:
+        node.score = -1_000_000
+
+
+def _member_since(cluster: Cluster, state: etree._Element) -> int:
+    """When the node became a member of the cluster layer: an epoch second, 0 for no member, -1 for not known."""
+    value = state.get("in_ccm")
+    if value is None:
+        return -1
+    flag = parse_bool(value)
+    if flag is not None:
+        return cluster.now_s if flag else 0
+    when = parse_int(value)
+    return -1 if when is None or when < 0 else when
+
+
+def _online_since(state: etree._Element) -> int:
+    """When the node's controller joined the process group: 0 for offline."""
+    value = (state.get("crmd") or "offline").lower()
+    if value in ("offline", "online"):
+        return int(value == "online")
+    when = parse_int(value)
+    return 0 if when is None or when < 0 else when
+
+
+def _online_without_fencing(cluster: Cluster, state: etree._Element, node: Node, member: int, online: int) -> bool:
+    if member <= 0:
+        return False
+    if online > 0:
+        return (state.get("join") or "").lower() == "member"
+    if node.expected_up:
+        fence_node(cluster, node, "peer is unexpectedly down")
+    return False
+
+
+def _online_with_fencing(cluster: Cluster, state: etree._Element, node: Node, member: int, online: int) -> bool:
+    if node.shutdown:
+        return online > 0
+    if member < 0:
+        fence_node(cluster, node, "peer has not been seen by the cluster")
+        return False
+    join = state.get("join")
+    if join == "banned":
+        fence_node(cluster, node, "peer failed Pacemaker membership criteria")
+    elif _terminate_requested(cluster, node):
+        if member <= 0 and online <= 0 and join == "down":
+            return False
+        fence_node(cluster, node, "fencing was requested")
+    elif state.get("expected") in (None, "down"):
+        if _pending_too_long(cluster, member, online):
+            fence_node(cluster, node, "peer pending timed out on joining the process group")
+        elif member > 0 or online > 0:
+            node.standby = True
+            node.pending = True
+    elif member <= 0:
+        fence_node(cluster, node, "peer is no longer part of the cluster", priority_delay=True)
+    elif online <= 0:
+        fence_node(cluster, node, "peer process is no longer available")
+    elif join in ("pending", "down"):
+        node.standby = True
+        node.pending = True
+    elif join != "member":
+        fence_node(cluster, node, "peer was in an unknown state")
+    return member > 0
+
+
+def _terminate_requested(cluster: Cluster, node: Node) -> bool:
+    value = node.attrs.get("terminate")
+    if value is None:
+        return False
+    flag = parse_bool(value)
+    if flag is not None:
+        return flag
+    number = parse_int(value)
+    if number is None:
+        cluster.tell(warning("scheduler.node-attribute", f"terminate='{value}' of {node.name} is ignored", where=node.name))
+    return number is not None and number > 0
+
+
+def _pending_too_long(cluster: Cluster, member: int, online: int) -> bool:
+    if cluster.node_pending_ms <= 0 or member <= 0 or online > 0:
+        return False
+    deadline = member + ms_to_s(cluster.node_pending_ms)
+    if cluster.now_s >= deadline:
+        return True
+    cluster.recheck(deadline)
+    return False

@@ -1,0 +1,79 @@
+"""What differs between the kinds of resources in each phase: one table, so that a phase never asks what it has before it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from standfast.scheduler.actions.create import create_group_actions, create_primitive_actions
+from standfast.scheduler.actions.probes import probe
+from standfast.scheduler.memory import Cluster, Methods, Resource, Variant, walk
+from standfast.scheduler.orderings.internal import group_constraints, primitive_constraints
+from standfast.scheduler.orderings.update import (
+    group_action_flags,
+    group_update_ordered,
+    primitive_action_flags,
+    update_ordered,
+)
+from standfast.scheduler.placement import group, primitive
+from standfast.scheduler.placement.assign import assign_primitive
+from standfast.scheduler.placement.colocated import add_colocated_scores
+from standfast.scheduler.placement.criteria import apply_location
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from standfast.scheduler.memory import Colocation, Location, Node, Op, ScoreWalk
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One kind's functions; the fields are those of `Methods`."""
+
+    assign: Callable[[Cluster, Resource, Node | None, bool], Node | None]
+    create_actions: Callable[[Cluster, Resource], None]
+    create_probe: Callable[[Cluster, Resource, Node], bool]
+    internal_constraints: Callable[[Cluster, Resource], None]
+    apply_coloc_score: Callable[[Cluster, Resource, Resource, Colocation, bool], int]
+    with_this: Callable[[Resource, Resource, list[Colocation]], None]
+    this_with: Callable[[Resource, Resource, list[Colocation]], None]
+    add_colocated_scores: Callable[[Cluster, ScoreWalk, Resource, Colocation | None, float], None]
+    apply_location: Callable[[Cluster, Resource, Location], None]
+    action_flags: Callable[[Op, Node | None], int]
+    update_ordered: Callable[[Cluster, Op, Op, Node | None, int, int, int], int]
+
+
+METHODS: dict[Variant, Methods] = {
+    Variant.PRIMITIVE: Table(
+        assign=assign_primitive,
+        create_actions=create_primitive_actions,
+        create_probe=probe,
+        internal_constraints=primitive_constraints,
+        apply_coloc_score=primitive.apply_coloc_score,
+        with_this=primitive.with_this,
+        this_with=primitive.this_with,
+        add_colocated_scores=add_colocated_scores,
+        apply_location=apply_location,
+        action_flags=primitive_action_flags,
+        update_ordered=update_ordered,
+    ),
+    Variant.GROUP: Table(
+        assign=group.assign_group,
+        create_actions=create_group_actions,
+        create_probe=probe,
+        internal_constraints=group_constraints,
+        apply_coloc_score=group.apply_coloc_score,
+        with_this=group.with_this,
+        this_with=group.this_with,
+        add_colocated_scores=group.add_colocated_scores,
+        apply_location=group.apply_group_location,
+        action_flags=group_action_flags,
+        update_ordered=group_update_ordered,
+    ),
+}
+
+
+def set_methods(cluster: Cluster) -> None:
+    """Give every resource its kind's behaviour."""
+    for rsc in walk(cluster.resources):
+        rsc.methods = METHODS[rsc.variant]
