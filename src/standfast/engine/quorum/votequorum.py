@@ -146,9 +146,6 @@ class VoteQuorum:
         has left politely."""
         assert self._local in members
         told = {self._local: self.announce(), **peer_states}
-        for node in sorted(told):
-            if node not in members and told[node].is_leaving:
-                self._told(node, told[node])
         left = [node for node in self._members if node not in members]
         for node in left:
             self._nodes[node].state = _State.DEAD
@@ -156,6 +153,10 @@ class VoteQuorum:
         self._previous, self._members = self._members, tuple(sorted(members))
         for node in self._members:
             self._told(node, told.get(node) or self._unannounced(node))
+        for node in sorted(told):
+            # Last, because the members announced their expected votes before they knew of the leave.
+            if node not in members and told[node].is_leaving:
+                self._told(node, told[node])
         self._recalculate()
         return self.current
 
@@ -278,13 +279,13 @@ class VoteQuorum:
         """recalculate_quorum; `by_members` takes the number of members for the expected votes."""
         total, count = self._total()
         self._us.expected_votes = max(self._us.expected_votes, total)
-        self._highest_expected = max(self._highest_expected, self._us.expected_votes)
         self._needed = self._arithmetic(count if by_members else 0, may_decrease=may_decrease)
         if by_members:
             # Corosync lets the expected votes sink below the barrier here, although Q does not follow them; we hold both.
             expected_votes = max(self._barrier, count) if self._rules.allow_downscale else count
             for member in self._member_nodes():
                 member.expected_votes = expected_votes
+        self._highest_expected = max(self._highest_expected, self._us.expected_votes)
         self._decide(total)
 
     def _arithmetic(self, expected_votes: int, *, may_decrease: bool, is_downscale: bool = True) -> int:
@@ -342,7 +343,7 @@ class VoteQuorum:
         assert not (self._quorate and self._waiting)
         total, count = self._total()
         assert self._needed * 2 > total or (self._rules.two_node and count <= 2)
-        assert self._us.expected_votes <= self._highest_expected or not self._rules.tracks_expected_votes
+        assert self._us.expected_votes <= self._highest_expected
 
 
 def leaving(told: PeerVotes) -> PeerVotes:
