@@ -1,0 +1,161 @@
+"""Cluster status as `crm_simulate` prints it: node list and resource list, from working memory before anything is decided."""
+
+from __future__ import annotations
+
+from standfast.scheduler.actions.ops import current_node, is_active
+from standfast.scheduler.memory import Cluster, Node, Resource, walk
+from standfast.scheduler.report.situation import health_of
+from standfast.scheduler.unpack.resources import is_disabled
+from standfast.scheduler.values import RC_TEXT, ROLE_TEXT, Role, parse_role
+
+_PENDING = {
+    "start": "Starting",
+    "stop": "Stopping",
+    "migrate_to": "Migrating",
+    "migrate_from": "Migrating",
+    "promote": "Promoting",
+    "demote": "Demoting",
+}
+
+
+def status_lines(cluster: Cluster, show_pending: bool) -> list[str]:
+    """`Node List:` and `Full List of Resources:` with their entries."""
+    lines = ["  * Node List:", *_node_lines(cluster), "", "  * Full List of Resources:"]
+    shown = False
+    for rsc in cluster.resources:
+        if rsc.removed and not is_active(rsc, everywhere=True):
+            continue
+        shown = True
+        lines += _resource_lines(cluster, rsc, show_pending)
+    return [*lines, *([] if shown else ["    * No resources"])]
+
+
+def _node_lines(cluster: Cluster) -> list[str]:
+    lines: list[str] = []
+    lists: dict[str, list[str]] = {"Online": [], "OFFLINE": [], "RemoteOnline": [], "RemoteOFFLINE": []}
+    for node in cluster.nodes:
+        health = health_of(cluster, node)
+        odd = node.unclean or node.pending or (node.standby_onfail and node.online) or node.standby or node.maintenance
+        if odd or health != "green":
+            suffix = "" if health == "green" else f" (health is {health.upper()})"
+            kind = "RemoteNode" if node.kind == "remote" else "Node"
+            lines.append(f"    * {kind} {node.name}: {node_state(node)}{suffix}")
+        else:
+            prefix = "Remote" if node.kind == "remote" else ""
+            lists[prefix + ("Online" if node.online else "OFFLINE")].append(node.name)
+    return lines + [f"    * {title}: [ {' '.join(names)} ]" for title, names in lists.items() if names]
+
+
+def node_state(node: Node) -> str:
+    """One node's state in words."""
+    if node.unclean:
+        return "UNCLEAN (online)" if node.online else "UNCLEAN (pending)" if node.pending else "UNCLEAN (offline)"
+    if node.pending:
+        return "pending"
+    if node.standby_onfail and node.online:
+        return "standby (on-fail)"
+    if node.standby:
+        if not node.online:
+            return "OFFLINE (standby)"
+        return "standby (with active resources)" if node.running else "standby"
+    if node.maintenance:
+        return "maintenance" if node.online else "OFFLINE (maintenance)"
+    return "online" if node.online else "OFFLINE"
+
+
+def _resource_lines(cluster: Cluster, rsc: Resource, show_pending: bool, indent: str = "    ") -> list[str]:
+    if not rsc.children:
+        node = current_node(rsc) or rsc.pending_node
+        return [f"{indent}* {native_line(cluster, rsc, node, show_pending)}"]
+    flags = ["disabled"] if is_disabled(rsc) else []
+    if rsc.maintenance:
+        flags.append("maintenance")
+    elif not rsc.managed:
+        flags.append("unmanaged")
+    lines = [f"{indent}* Resource Group: {rsc.id}" + (f" ({', '.join(flags)})" if flags else "") + ":"]
+    for child in rsc.children:
+        lines += _resource_lines(cluster, child, show_pending, indent + "  ")
+    return lines
+
+
+def _display_role(rsc: Resource) -> Role:
+    return Role.UNPROMOTED if rsc.role == Role.STARTED and rsc.top().promotable else rsc.role
+
+
+def native_line(cluster: Cluster, rsc: Resource, node: Node | None, show_pending: bool) -> str:
+    """One primitive: name, agent, role, node and flags."""
+    if node is None:
+        node = rsc.lock_node
+    several = len(rsc.active_nodes) > 1
+    if several:
+        node = None
+    klass, provider, kind = rsc.agent
+    words = [" ORPHANED"] if rsc.removed else [""]
+    role = _display_role(rsc)
+    if rsc.failed:
+        words.append("FAILED")
+        if role > Role.UNPROMOTED:
+            words.append(ROLE_TEXT[role])
+    else:
+        words.append((show_pending and _PENDING.get(rsc.pending_action)) or ROLE_TEXT[role])
+    if node is not None:
+        words.append(node.name)
+    text = " ".join(words)
+    if role == Role.STOPPED:
+        text += _failed_probe(cluster, rsc, node)
+    flags = _flags(rsc, node, show_pending)
+    if flags:
+        text += f" ({', '.join(flags)})"
+    if several:
+        description = rsc.xml.get("description")
+        text += f" ({description})" if description else ""
+        text += f" [ {' '.join(n.name for n in rsc.active_nodes)} ]"
+    name = rsc.id if rsc.unique else rsc.xml_id
+    agent = ":".join((klass, provider, kind) if provider and klass == "ocf" else (klass, kind))
+    return f"{name}\t({agent}):\t{text}"
+
+
+def _failed_probe(cluster: Cluster, rsc: Resource, node: Node | None) -> str:
+    for failure in cluster.failures:
+        entry = failure.entry
+        if not entry.masks_failure or not entry.on_node or failure.rsc.xml_id != rsc.xml_id:
+            continue
+        if node is None or entry.on_node.lower() == node.name.lower():
+            return f" ({RC_TEXT.get(entry.rc or 0, 'Unknown exit status')}) "
+    return ""
+
+
+def _flags(rsc: Resource, node: Node | None, show_pending: bool) -> list[str]:
+    flags = []
+    if node is not None and not node.online and node.unclean:
+        flags.append("UNCLEAN")
+    if node is not None and node is rsc.lock_node:
+        flags.append("LOCKED")
+    if show_pending and rsc.pending_action == "monitor":
+        flags.append("Monitoring")
+    target = rsc.meta.get("target-role")
+    role = parse_role(target)
+    if role == Role.STOPPED:
+        flags.append("disabled")
+    elif role == Role.UNPROMOTED and rsc.top().promotable:
+        flags.append(f"target-role:{target}")
+    if rsc.blocked:
+        flags.append("blocked")
+    elif rsc.maintenance:
+        flags.append("maintenance")
+    elif not rsc.managed:
+        flags.append("unmanaged")
+    if rsc.ignore_failure:
+        flags.append("failure ignored")
+    return flags
+
+
+def counts(cluster: Cluster) -> tuple[int, int, int]:
+    """(instances, disabled ones, blocked ones), removed resources only while they are active."""
+    counted = [
+        rsc for rsc in walk(cluster.resources) if not rsc.children and (not rsc.removed or rsc.role > Role.STOPPED)
+    ]
+    disabled = sum(1 for rsc in counted if is_disabled(rsc))
+    return len(counted), disabled, sum(1 for rsc in counted if rsc.blocked)
+
+
