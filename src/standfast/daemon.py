@@ -21,6 +21,7 @@ from standfast.config.authkey import key_of_text
 from standfast.config.cmap import cmap_keys
 from standfast.config.model import ClusterConfig, NodeConfig
 from standfast.config.model import QuorumConfig as QuorumSection
+from standfast.controller.effects import Stop
 from standfast.engine.effects import Address
 from standfast.engine.links.keys import AuthKey, KeyRing
 from standfast.engine.quorum.settings import QuorumSettings, TieBreaker
@@ -52,7 +53,6 @@ class Start:
     config: ClusterConfig
     node: NodeConfig
     name: str
-    log: Log
 
 
 def main(subcommand: str, argv: list[str]) -> int:
@@ -60,10 +60,7 @@ def main(subcommand: str, argv: list[str]) -> int:
     lives: dict[str, Callable[[Start], int]] = {"node": run_node, "engine": run_engine, "manager": run_manager}
     paths = _paths(subcommand, argv)
     try:
-        start = prepare(paths)
-        for report in start.config.notices if subcommand != "manager" else ():
-            start.log.report(report)
-        return lives[subcommand](start)
+        return lives[subcommand](prepare(paths))
     except Refused as refusal:
         for report in refusal.reports:
             print(f"standfast {subcommand}: {report.severity}: {report.sentence()}", file=sys.stderr)  # noqa: T201
@@ -71,20 +68,27 @@ def main(subcommand: str, argv: list[str]) -> int:
 
 
 def prepare(paths: Paths) -> Start:
-    """Read the configuration, find out which node this is, open the log. Raises Refused."""
+    """Read the configuration and find out which node this is. Raises Refused."""
     config = host.load_config(paths.config)
     node = host.this_node(config)
-    name = node.name or host.uname()
     make_folder(paths.run_dir, 0o755)
     make_folder(paths.state_dir, 0o750)
-    return Start(paths, config, node, name, Log(config.logging, "MAIN"))
+    return Start(paths, config, node, node.name or host.uname())
 
 
 def run_node(start: Start) -> int:
-    """Both daemons in the foreground, started again when they die. Everything is imported before the fork."""
+    """Both daemons in the foreground, started again when they die. Everything is imported before the first fork."""
+    import standfast.engine.embedded
+    import standfast.node
+    import standfast.runtime.engine_host
+    import standfast.runtime.manager_host
+    import standfast.runtime.planner  # noqa: F401
 
+    log = Log(start.config.logging, "MAIN")
     children = [Child("engine", lambda: _life(run_engine, start)), Child("manager", lambda: _life(run_manager, start))]
-    return Supervisor(children, start.log.report).run()
+    code = Supervisor(children, log.report).run()
+    log.close()
+    return code
 
 
 def run_engine(start: Start) -> int:
@@ -92,56 +96,60 @@ def run_engine(start: Start) -> int:
     from standfast.engine.embedded import Engine
     from standfast.runtime.engine_host import EngineHost
 
-    log = Log(start.config.logging, "TOTEM")
     key = _key(start.config)
-    for report in host.protect_engine(start.config.system.sched_rr):
-        log.report(report)
     folder = start.paths.state_dir / "engine"
     make_folder(folder)
     engine = Engine(engine_config(start, key), os.urandom, _remembered(folder))
     binds = tuple(address for address in _addresses(start.config, start.node) if address is not None)
+    log = Log(start.config.logging, "TOTEM")
+    for report in (*start.config.notices, *host.protect_engine(start.config.system.sched_rr)):
+        log.report(report)
     engine_host = EngineHost(engine, binds, folder, start.paths.run_dir, log.report, lambda: _reload(start))
 
     async def serve() -> Report:
         loop = asyncio.get_running_loop()
         for sign in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(sign, engine_host.leave)
+        loop.add_signal_handler(signal.SIGHUP, log.reopen)
         host.notify_ready()
         return await engine_host.run()
 
     last = asyncio.run(serve())
     log.report(last)
+    log.close()
     return 1 if last.severity in (Severity.ERROR, Severity.CRITICAL) else 0
 
 
 def run_manager(start: Start) -> int:
     """CIB, decisions, resources and the local API, until stopped."""
     from standfast.node import Node, NodeSettings
+    from standfast.runtime.holdings import Holdings
     from standfast.runtime.manager_host import ManagerHost, read_journal
     from standfast.runtime.planner import fork_planner
 
-    log = Log(start.config.logging, "CRM")
     planner = fork_planner()
+    boot = uuid.uuid4()
+    log = Log(start.config.logging, "CRM")
     settings = NodeSettings(
         id=start.node.id,
         name=start.name,
-        boot=str(uuid.uuid4()),
+        boot=str(boot),
         cluster_name=start.config.totem.cluster_name,
         parallel_max=2 * (os.cpu_count() or 1),
         admin_gid=host.group_id("haclient"),
-        lease_s=max(1, start.config.own.lease_ms // 1000),
+        adopted=Holdings(start.paths.run_dir).read(),
     )
-    node = Node(settings, read_journal(start.paths.state_dir))
+    node = Node(settings, read_journal(start.paths.state_dir, start.node.id, boot.int >> 64))
     manager = ManagerHost(node, start.paths.run_dir, start.paths.state_dir, planner, log.report)
 
-    async def serve() -> tuple[int, Report]:
+    async def serve() -> Stop:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, log.reopen)
         host.notify_ready()
-        last = await manager.run()
-        return last.exit_code, last.report
+        return await manager.run()
 
-    code, report = asyncio.run(serve())
-    log.report(report)
-    return code
+    last = asyncio.run(serve())
+    log.close()
+    return last.exit_code
 
 
 def engine_config(start: Start, key: bytes) -> EngineConfig:
@@ -154,7 +162,7 @@ def engine_config(start: Start, key: bytes) -> EngineConfig:
             EngineNode(node.id, start.name if node.id == start.node.id else node.name, _addresses(config, node), node.votes)
             for node in config.nodelist
         ),
-        keys=KeyRing((AuthKey(key),)),
+        keys=KeyRing(AuthKey(key)),
         quorum=quorum_settings(config.quorum),
         times=Times(token_ms=config.silence_ms_max),
         mtu_bytes=max(512, config.totem.netmtu - UDP_HEADERS_BYTES) if config.totem.netmtu else 1400,
@@ -188,8 +196,10 @@ def _life(run: Callable[[Start], int], start: Start) -> int:
     try:
         return run(start)
     except Refused as refusal:
+        log = Log(start.config.logging, "MAIN")
         for report in refusal.reports:
-            start.log.report(report)
+            log.report(report)
+        log.close()
         return NO_RESTART if refusal.exit_code == host.EXIT_CONFIG else 1
 
 

@@ -56,6 +56,14 @@ class Clients:
         self._make_room()
         self._changes[number] = _Change(asker, dict(answer))
 
+    def is_expected(self, number: int) -> bool:
+        """Whether somebody waits for this change."""
+        return number in self._changes
+
+    def renumber(self, old: int, new: int) -> None:
+        """The change was sent again under a new number."""
+        self._changes[new] = self._changes.pop(old)
+
     def applied(self, number: int, view: int, seq: int, answer: Json) -> None:
         """It took effect here, at this place in the order; `answer` is told as well."""
         waiting = self._changes.get(number)

@@ -13,14 +13,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from standfast.agents.ip.api import Healed, IpInput, Pulsed, Revoked
 from standfast.base.ids import NodeId
 from standfast.base.report import Refused, Report, error, notice, warning
 from standfast.base.wire import Malformed
 from standfast.cib import effects as cib_effects
 from standfast.cib.apply import Outcome
-from standfast.cib.document import Cib
+from standfast.cib.document import Cib, Version
 from standfast.cib.machine import CibMachine
+from standfast.cib.messages import decode_message, encode_message
 from standfast.cib.operations import Change, Operation, Origin, encode_change
 from standfast.controller import actions, bookkeeping, coordinator, messages, reading, verbs
 from standfast.controller.clients import Asker, Clients, failure, success
@@ -68,6 +71,9 @@ from standfast.scheduler.api import Plan
 
 ACTING_POLICIES = ("ignore", "freeze")
 """no-quorum-policy values under which what runs may go on running without quorum."""
+
+PUSHED_OUT = 75
+"""Exit code of a change that a new round of agreement pushed out before its turn (cib/effects.py, Applied)."""
 
 _ENVELOPE, _CIB = b"E", b"C"
 
@@ -174,6 +180,7 @@ class Controller:
                 self._view_installed(event)
             case QuorumChanged(quorum):
                 self.roll.quorum = quorum
+                self._machine_did(cib_effects.QuorumChanged(quorum.quorate))
                 self._write_down_duty()
             case ClientAbsent(_, _, node):
                 self._manager_went(node)
@@ -208,7 +215,7 @@ class Controller:
         if grew:
             self._out.append(Healed())
         self._was_alone = self._was_alone or len(view.members) == 1
-        self._machine_did(self._machine.view_installed(view, quorum.quorate))
+        self._machine_did(cib_effects.ViewInstalled(view.id.seq, view.members, quorum.quorate))
 
     def _engine_lost(self, reason: str) -> None:
         if self.roll.view is not None:
@@ -216,14 +223,14 @@ class Controller:
         self.roll.lose()
         self._decide(self._coordinator.dismissed())
         self._answer(self._clients.view_lost())
-        self._machine_did(self._machine.view_lost())
+        self._machine_did(cib_effects.ViewLost())
         if self.life.state is LifeState.STOPPING:
             self._end(0, notice("controller.stopped", "stopped; the engine went first"))
 
     def _manager_went(self, node: NodeId) -> None:
         self._tell(warning("controller.manager-absent", f"the manager of {self.roll.name(node)} does not take part"))
         self.roll.went(node)
-        self._machine_did(self._machine.member_absent(node))
+        self._machine_did(cib_effects.MemberAbsent(node))
         if self.coordinates:
             self._write_down_duty()
         else:
@@ -233,7 +240,7 @@ class Controller:
         kind, body = payload[:1], payload[1:]
         try:
             if kind == _CIB:
-                self._machine_did(self._machine.received(sender, body))
+                self._machine_did(cib_effects.MessageDelivered(sender, decode_message(body)))
                 return
             envelope = messages.decode(body)
         except Malformed as bad:
@@ -246,7 +253,7 @@ class Controller:
             self._effective(envelope)
             return
         self._waiting[sender, envelope.number] = (envelope, seq)
-        self._machine_did(self._machine.change(sender, envelope.number, envelope.change))
+        self._machine_did(cib_effects.ChangeDelivered(sender, envelope.number, envelope.change))
 
     def _void(self, envelope: Envelope) -> None:
         """An order of an earlier view: nobody carries it out, and its change is not made either."""
@@ -256,39 +263,65 @@ class Controller:
 
     # ---- the CIB -------------------------------------------------------------------------------------------------
 
-    def _machine_did(self, effects: tuple[cib_effects.CibEffect, ...]) -> None:
-        for effect in effects:
+    def _machine_did(self, event: cib_effects.MachineInput) -> None:
+        for effect in self._machine.step(event):
             match effect:
-                case cib_effects.Say(body):
-                    self._out.append(ToEngine(Broadcast(_CIB + body)))
+                case cib_effects.Broadcast(message):
+                    self._out.append(ToEngine(Broadcast(_CIB + encode_message(message))))
                 case cib_effects.Append(data):
                     self._out.append(Store(data, rewrite=False))
                 case cib_effects.Rewrite(data):
                     self._out.append(Store(data, rewrite=True))
-                case cib_effects.KeepDropped(name, xml):
-                    self._out.append(Keep(name, xml))
+                case cib_effects.KeepDropped(xml, version, reason):
+                    self._keep(xml, version, reason)
                 case cib_effects.Tell(report):
                     self._tell(report)
-                case cib_effects.Applied(sender, number, outcome):
-                    self._applied(sender, number, outcome)
+                case cib_effects.Applied():
+                    self._applied(effect)
+                case cib_effects.Unsynced():
+                    self.roll.begin_again(self._now.us)
+                    self._decide(self._coordinator.dismissed())
                 case cib_effects.Synced():
                     self._synced()
 
-    def _applied(self, sender: NodeId, number: int, outcome: Outcome | Refused) -> None:
-        envelope, seq = self._waiting.pop((sender, number))
-        mine = sender == self.identity.id
-        if isinstance(outcome, Refused):
+    def _keep(self, xml: bytes, version: Version, reason: str) -> None:
+        name = f"cib-{version}-{self._now.wall_s}.xml"
+        self._out.append(Keep(name, xml))
+        what = f"the configuration {version} of this node gave way to the cluster's"
+        self._tell(warning("controller.dropped", what, reason, f"it is kept as dropped/{name} in the state folder"))
+
+    def _applied(self, taken: cib_effects.Applied) -> None:
+        envelope, seq = self._waiting.pop((taken.sender, taken.number), (None, 0))
+        if envelope is None or taken.duplicate:
+            return
+        mine = taken.sender == self.identity.id
+        if taken.exit_code == PUSHED_OUT:
+            if mine and self.roll.view is not None and self._clients.is_expected(taken.number):
+                self._clients.renumber(taken.number, self._send_again(envelope))
+            return
+        outcome = taken.outcome
+        if outcome is None:
+            refusal = Refused(*taken.reports, exit_code=taken.exit_code)
             if mine:
-                self._answer(self._clients.refused(number, outcome))
-            if envelope.order is None and envelope.news is None:
+                self._answer(self._clients.refused(taken.number, refusal))
+            if envelope.news is None:
                 return
+            self._tell(error("controller.record-refused", "a record of the controller's own was refused", str(refusal)))
         elif mine and self.roll.view is not None:
-            self._clients.applied(number, self.roll.view.id.seq, seq, {"version": str(outcome.after)})
+            self._clients.applied(taken.number, self.roll.view.id.seq, seq, {"version": str(outcome.after)})
         self._effective(envelope)
-        if isinstance(outcome, Outcome) and outcome.changed:
+        if outcome is not None and outcome.changed:
             self._publish("cib", version=str(outcome.after))
             if not envelope.expected:
                 self._decide(self._coordinator.changed(self._now.us, _what_changed(outcome)))
+
+    def _send_again(self, envelope: Envelope) -> int:
+        """A tool's change that lost its turn to a new round of agreement."""
+        assert self.roll.view is not None
+        self._number += 1
+        again = msgspec.structs.replace(envelope, number=self._number, view=self.roll.view.id.seq)
+        self._out.append(ToEngine(Broadcast(_ENVELOPE + messages.encode(again))))
+        return self._number
 
     def _synced(self) -> None:
         """The document is agreed in this view: say what this node is and knows."""

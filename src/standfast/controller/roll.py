@@ -29,7 +29,12 @@ class Roll:
 
     def install(self, now_us: int, view: View, quorum: Quorum) -> None:
         """A new view: nobody is present yet."""
-        self.view, self.quorum, self._since_us = view, quorum, now_us
+        self.view, self.quorum = view, quorum
+        self.begin_again(now_us)
+
+    def begin_again(self, now_us: int) -> None:
+        """The members agree on a document (again): each will say Present after it."""
+        self._since_us = now_us
         self._present.clear()
         self.coordinator = None
 

@@ -15,8 +15,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from standfast.agents.ip.api import Remember
+from standfast.base.ids import NodeId
 from standfast.base.report import Report, Severity, error
 from standfast.base.wire import Malformed
+from standfast.cib.journal import recover
+from standfast.cib.machine import CibMachine
 from standfast.controller.effects import (
     Answer,
     Asked,
@@ -45,13 +49,22 @@ from standfast.engine.api import Attach
 from standfast.executor.api import EndAgent, RunAgent, RunUnit
 from standfast.node import Node
 from standfast.runtime import planner as planning
-from standfast.runtime.durable import JournalFile, write_file
+from standfast.runtime.durable import JournalFile, read_file, write_file
+from standfast.runtime.holdings import Holdings
 from standfast.runtime.line_server import Caller, Json, LineServer
 from standfast.runtime.netlink import Network
 from standfast.runtime.processes import Processes
 
 ENGINE_RETRY_S = 0.05
 KEPT_FILES_MAX = 20
+JOURNAL = "journal"
+JOURNAL_BYTES_MAX = 256 * 1024 * 1024
+
+
+def read_journal(state_dir: Path, local: NodeId, session: int) -> CibMachine:
+    """The replicated document as an earlier life stored it. Raises Refused when there is a journal that cannot be read."""
+    data = read_file(state_dir / JOURNAL, JOURNAL_BYTES_MAX)
+    return CibMachine(local, session, recover(data) if data else None)
 
 
 class ManagerHost:
@@ -70,7 +83,8 @@ class ManagerHost:
         self._state_dir = state_dir
         self._planner = planner
         self._tell = tell
-        self._journal = JournalFile(state_dir / "journal")
+        self._journal = JournalFile(state_dir / JOURNAL)
+        self._holdings = Holdings(run_dir)
         self._disk = ThreadPoolExecutor(1, "journal")
         self._storing = 0
         self._held: deque[ToEngine | Answer] = deque()
@@ -89,14 +103,14 @@ class ManagerHost:
         for sign in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(sign, self._step, Terminate())
         self._processes = Processes(lambda event: self._step(FromAgent(event)))
-        self._network = Network(self._loop, lambda event: self._step(FromNetwork(event)))
+        self._network = Network(self._loop, lambda event: self._step(FromNetwork(event)), self._tell)
         tasks = [
             asyncio.create_task(self._planner_line(), name="planner"),
             asyncio.create_task(self._engine_line(), name="engine"),
         ]
         await asyncio.sleep(0)  # the planner's line is open before anything asks for a plan
         self._perform(self._node.start(self._now()))
-        await self._network.start()
+        self._network.open()
         await self._api.start()
         try:
             return await self._stopped
@@ -104,7 +118,7 @@ class ManagerHost:
             for task in tasks:
                 task.cancel()
             await self._api.stop()
-            await self._network.stop()
+            self._network.close()
             await self._processes.stop()
             self._disk.shutdown()
             self._journal.close()
@@ -117,7 +131,9 @@ class ManagerHost:
         try:
             self._perform(self._node.step(self._now(), event))
         except Exception as bug:
-            self._tell(error("manager.bug", "the manager met a bug of its own and starts again", repr(bug), "report it with the log"))
+            self._tell(
+                error("manager.bug", "the manager met a bug of its own and starts again", repr(bug), "report it, with the log")
+            )
             raise SystemExit(1) from bug
 
     def _perform(self, effects: tuple[NodeEffect, ...]) -> None:
@@ -142,6 +158,8 @@ class ManagerHost:
                     self._tell(report)
                 case Keep(name, data):
                     self._keep(name, data)
+                case Remember(resource, parameters):
+                    self._holdings.remember(resource, parameters)
                 case Stop():
                     if self._stopped is not None and not self._stopped.done():
                         self._stopped.set_result(effect)
