@@ -197,8 +197,8 @@ def _decoded(codec: Any, message: bytes) -> Any:
 
 
 def dump_request(kind: int, family: int, sequence: int) -> bytes:
-    """Ask for all links, addresses or (only the main table's unicast) routes; `family` 0 means all, but a filter of routes by table
-    works for one family only."""
+    """Ask for all links, addresses or (only the main table's unicast) routes; `family` 0 means all, but a filter of routes by
+    table works for one family only."""
     request = {GETLINK: _linkmsg, GETADDR: _ifaddrmsg, GETROUTE: _rtmsg}[kind]()
     request["family"] = family
     if kind == GETROUTE:

@@ -26,6 +26,7 @@ from standfast.agents.ip.api import (
     Revoked,
     SetTimer,
     Tell,
+    TimerFired,
 )
 from standfast.agents.ip.holder import GENERIC, NOT_RUNNING, OK, FailoverIp, Moment, Phase
 from standfast.agents.ip.parameters import NOT_CONFIGURED, Parameters, only_ip, parse
@@ -51,6 +52,8 @@ class FailoverIps:
     def step(self, now_us: int, event: IpInput) -> tuple[IpEffect, ...]:
         """Apply one event. Never raises for what a user, a peer or the kernel did."""
         out: list[IpEffect] = []
+        if isinstance(event, TimerFired):
+            self._armed_us = None  # a timer may fire a microsecond early, and must then be armed again
         if isinstance(event, Pulsed):
             self._until_us = max(self._until_us, event.until_us)
         self._judge(now_us, out)

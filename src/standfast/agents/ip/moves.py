@@ -229,18 +229,25 @@ def _adopted_network_changed(one: FailoverIp, m: Moment, _event: IpInput) -> Non
 
 
 def _dropping_network_changed(one: FailoverIp, m: Moment, _event: IpInput) -> None:
-    if not one.left(m):
+    left = one.left(m)
+    if not left:
         one.gone(OK, "")
+    elif one.drops == 1:  # a copy that the picture did not show yet: no need to wait
+        _drop_again(one, m)
+
+
+def _drop_again(one: FailoverIp, m: Moment) -> None:
+    one.drops, one.wait_us = one.drops + 1, m.now_us + DROP_AGAIN_US
+    one.out += (*one.left(m), Look())
 
 
 def _dropping_timer(one: FailoverIp, m: Moment, _event: IpInput) -> None:
     if m.now_us < one.wait_us:
         return
-    left = one.left(m)
     if one.drops < DROPS_MAX:
-        one.drops, one.wait_us = one.drops + 1, m.now_us + DROP_AGAIN_US
-        one.out += (*left, Look())
+        _drop_again(one, m)
         return
+    left = one.left(m)
     where = ", ".join(f"{copy.ip}/{copy.prefix} on {copy.interface}" for copy in left) or "the kernel's picture did not come"
     one.gone(
         GENERIC,

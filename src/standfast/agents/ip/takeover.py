@@ -65,5 +65,6 @@ class Asking:
 
     def answered(self, now_us: int, mac: bytes) -> Asking:
         """Somebody has the address."""
-        first = now_us if self.answered_us is None else self.answered_us
-        return replace(self, unanswered=0, answered_us=first, mac=mac, due_us=now_us + NEXT_INTERVAL_US)
+        if self.answered_us is None:
+            return replace(self, unanswered=0, answered_us=now_us, mac=mac, due_us=now_us + NEXT_INTERVAL_US)
+        return replace(self, unanswered=0, mac=mac)  # the next probe keeps its time, or chatter would put it off for ever

@@ -1,0 +1,786 @@
+"""Conversations with the failover IP: a kernel, neighbours and a cluster layer in virtual time, and what is said and done."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import count
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from standfast.agents.ip.api import (
+    AddressSeen,
+    Adopt,
+    Announce,
+    Ask,
+    Changed,
+    Denied,
+    Done,
+    DropAddress,
+    Forget,
+    Healed,
+    Interface,
+    IpEffect,
+    IpInput,
+    Look,
+    NeighbourHeard,
+    NetworkChanged,
+    NetworkState,
+    Operate,
+    Promote,
+    Pulsed,
+    PutAddress,
+    Remember,
+    Revoked,
+    Route,
+    SetTimer,
+    Tell,
+    TimerFired,
+    Watch,
+)
+from standfast.agents.ip.machine import FailoverIps
+
+MS, S = 1_000, 1_000_000
+OWN, FOREIGN = bytes.fromhex("020000000001"), bytes.fromhex("0200000000ff")
+VIP, VIP6 = "172.16.0.100", "fd00::100"
+SEED = (("ip", VIP), ("cidr_netmask", "32"), ("arp_count", "10"), ("arp_count_refresh", "5"))
+STATICS = (AddressSeen("eth0", "172.16.0.10", 24, "eth0", None), AddressSeen("eth0", "fd00::10", 64, "", None))
+ROUTES = (Route("172.16.0.0/24", "eth0", 0), Route("fd00::/64", "eth0", 256))
+
+
+class Rig:
+    """One node: the machine under test, a kernel that keeps leases, a stranger that may answer, pulses while `pulsing`."""
+
+    def __init__(self, *, pulsing: bool = True) -> None:
+        self.ips = FailoverIps()
+        self.now = 0
+        self.order = count()
+        self.queue: list[tuple[int, int, IpInput]] = []
+        self.timer: int | None = None
+        self.link = Interface("eth0", 2, OWN, is_up=True, carrier=True)
+        self.links: tuple[Interface, ...] = ()
+        self.up: dict[tuple[str, str, int], int | None] = {}  # when the kernel ends it; None: never
+        self.stranger_until = 0  # answers probes until then
+        self.pulsing = pulsing
+        self.next_pulse = 0
+        self.until = 0
+        self.frozen = False
+        self.stubborn = False  # somebody adds the address again whenever it is deleted
+        self.deaf = False  # the kernel refuses every put
+        self.log: list[str] = []
+        self.done: dict[int, Done] = {}
+        self.changed: list[Changed] = []
+        self.told: list[str] = []
+        self.remembered: dict[str, tuple[tuple[str, str], ...]] = {}
+        self.announced: list[int] = []
+        self.runs = count(1)
+        self.tell_network()
+
+    # -- the world --
+
+    def state(self) -> NetworkState:
+        seen = tuple(
+            AddressSeen(i, ip, p, "", None if end is None else max(0, (end - self.now) // S))
+            for (i, ip, p), end in self.up.items()
+        )
+        gone = self.link.index == 0
+        return NetworkState((*self.links, *(() if gone else (self.link,))), STATICS + seen, () if gone else ROUTES)
+
+    def tell_network(self) -> None:
+        self.at(0, NetworkChanged(NetworkState()))
+
+    def at(self, delay: int, event: IpInput) -> None:
+        heapq.heappush(self.queue, (self.now + delay, next(self.order), event))
+
+    def note(self, text: str) -> None:
+        self.log.append(f"{self.now / MS:g}: {text}")
+
+    def run(self, duration: int) -> None:
+        """Let time pass: pulses, kernel expiries, queued events and the machine's timer, each at its time."""
+        end = self.now + duration
+        while True:
+            due = [t for t in (self.timer, *(e for e in self.up.values())) if t is not None]
+            due += [self.next_pulse] if self.pulsing else []
+            due += [self.queue[0][0]] if self.queue else []
+            now = min((t for t in due if not (self.frozen and t <= self.now)), default=end + 1)
+            if self.frozen:
+                now = min((e for e in self.up.values() if e is not None), default=end + 1)
+            if now > end:
+                self.now = end
+                return
+            self.now = max(now, self.now)
+            self.expire()
+            if not self.frozen:
+                self.one_event()
+
+    def expire(self) -> None:
+        for key, end in list(self.up.items()):
+            if end is not None and end <= self.now:
+                del self.up[key]
+                self.note(f"kernel ends {key[1]}/{key[2]}")
+                self.tell_network()
+
+    def one_event(self) -> None:
+        if self.queue and self.queue[0][0] <= self.now:
+            self.give(heapq.heappop(self.queue)[2])
+        elif self.pulsing and self.next_pulse <= self.now:
+            self.next_pulse = self.now + 500 * MS
+            self.pulse(self.now + 1500 * MS)
+        elif self.timer is not None and self.timer <= self.now:
+            self.timer = None
+            self.give(TimerFired())
+
+    def pulse(self, until: int) -> None:
+        self.until = max(self.until, until)
+        self.give(Pulsed(until))
+
+    def give(self, event: IpInput) -> None:
+        if isinstance(event, NetworkChanged):
+            event = NetworkChanged(self.state())
+        if isinstance(event, Revoked):
+            self.until = 0
+        effects = self.ips.step(self.now, event)
+        self.ips.check(self.now)
+        for effect in effects:
+            self.perform(effect)
+
+    def perform(self, effect: IpEffect) -> None:
+        match effect:
+            case SetTimer():
+                self.timer = effect.at_us
+            case PutAddress():
+                self.put(effect)
+            case DropAddress():
+                self.note(f"drop {effect.ip}/{effect.prefix} on {effect.interface}")
+                if self.up.pop((effect.interface, effect.ip, effect.prefix), -1) != -1 and self.stubborn:
+                    self.up[(effect.interface, effect.ip, effect.prefix)] = None
+                self.tell_network()
+            case Ask():
+                self.note("ask")
+                if self.now < self.stranger_until:
+                    self.at(1 * MS, NeighbourHeard("eth0", effect.ip, FOREIGN, "reply"))
+            case Announce():
+                assert effect.mac == OWN
+                self.announced.append(self.now)
+                self.note("announce")
+            case Look():
+                self.tell_network()
+            case Done():
+                assert effect.run not in self.done, "answered twice"
+                self.done[effect.run] = effect
+                self.note(f"done {effect.rc} {effect.reason}".strip())
+            case Changed():
+                self.changed.append(effect)
+                self.note(f"changed {effect.rc} {effect.reason}")
+            case Tell():
+                self.told.append(effect.report.code)
+            case Remember():
+                if effect.parameters is None:
+                    self.remembered.pop(effect.resource, None)
+                else:
+                    self.remembered[effect.resource] = effect.parameters
+            case Watch() | Promote():
+                pass
+
+    def put(self, put: PutAddress) -> None:
+        assert self.now < self.until, "put without evidence"
+        assert put.before_us <= self.until
+        assert self.remembered, "an address goes up that nobody would know of after a crash"
+        if self.deaf:
+            self.at(0, Denied(put, "Operation not permitted", is_permission=True))
+            return
+        if (put.interface, put.ip, put.prefix) not in self.up:
+            self.note(f"put {put.ip}/{put.prefix} on {put.interface}")
+            self.tell_network()
+        self.up[(put.interface, put.ip, put.prefix)] = None if put.valid_s is None else self.now + put.valid_s * S
+
+    # -- what tests say --
+
+    def operate(self, action: str, parameters: tuple[tuple[str, str], ...] = SEED, **more: bool) -> int:
+        run = next(self.runs)
+        self.give(Operate(run, "vip", action, parameters, 20_000, **more))
+        return run
+
+    def started(self, parameters: tuple[tuple[str, str], ...] = SEED) -> Rig:
+        self.run(10 * MS)
+        run = self.operate("start", parameters)
+        self.run(200 * MS)
+        assert self.done[run].rc == 0, self.done[run]
+        self.log.clear()
+        return self
+
+    def delete(self) -> None:
+        self.up.clear()
+        self.give(NetworkChanged(NetworkState()))
+
+    def set_link(self, **more: bool | int) -> None:
+        self.link = replace(self.link, **more)  # type: ignore[arg-type]
+        self.give(NetworkChanged(NetworkState()))
+
+    @property
+    def is_up(self) -> bool:
+        return any(ip in (VIP, VIP6) for _, ip, _ in self.up)
+
+
+# ---- the ordinary life ----------------------------------------------------------------------------------------------
+
+
+def test_start_asks_four_times_then_takes_and_announces() -> None:
+    rig = Rig()
+    rig.run(10 * MS)
+    rig.operate("start")
+    rig.run(500 * MS)
+    assert rig.log == [
+        "10: ask",
+        "30: ask",
+        "50: ask",
+        "70: ask",
+        "90: put 172.16.0.100/32 on eth0",
+        "90: announce",
+        "90: done 0",
+        "140: announce",
+        "240: announce",
+        "490: announce",
+    ]
+
+
+def test_announcements_follow_the_schedule_then_every_fifteen_seconds() -> None:
+    rig = Rig().started()
+    first = rig.announced[0]
+    rig.run(45 * S)
+    assert [(at - first) // MS for at in rig.announced] == [0, 50, 150, 400, 1100, 2500, 5000, 11000, 11200, 11400, 26400, 41400]
+
+
+def test_refresh_follows_a_monitor() -> None:
+    rig = Rig().started()
+    rig.run(13 * S)
+    before = len(rig.announced)
+    run = rig.operate("monitor")
+    rig.run(2 * S)
+    assert rig.done[run].rc == 0
+    assert len(rig.announced) - before == 5
+
+
+def test_healed_announces_from_the_start() -> None:
+    rig = Rig().started()
+    rig.run(30 * S)
+    before, begin = len(rig.announced), rig.now
+    rig.give(Healed())
+    rig.run(3 * S)
+    assert [(at - begin) // MS for at in rig.announced[before:]] == [0, 50, 150, 400, 1100, 2500]
+
+
+def test_handover_takes_at_once() -> None:
+    rig = Rig()
+    rig.run(10 * MS)
+    rig.operate("start", handover=True)
+    rig.run(5 * MS)
+    assert rig.log == ["10: ask", "10: put 172.16.0.100/32 on eth0", "10: announce", "10: done 0"]
+
+
+def test_a_second_start_finds_it_held() -> None:
+    rig = Rig().started()
+    run = rig.operate("start")
+    assert rig.done[run].rc == 0
+    assert rig.log == [f"{rig.now / MS:g}: done 0"]
+
+
+def test_the_lease_is_renewed_and_stop_removes_every_copy() -> None:
+    rig = Rig().started()
+    rig.run(20 * S)
+    assert rig.is_up
+    rig.up[("eth0", VIP, 24)] = None
+    rig.up[("eth1", VIP, 32)] = None
+    rig.log.clear()
+    run = rig.operate("stop")
+    assert run not in rig.done, "answered before the proof"
+    rig.run(5 * MS)
+    assert rig.done[run] == Done(run, 0, "")
+    assert not rig.is_up
+    assert not rig.remembered
+    assert sum("drop" in line for line in rig.log) == 3
+
+
+def test_stop_of_what_was_never_started() -> None:
+    rig = Rig()
+    rig.up[("eth0", VIP, 24)] = None
+    rig.run(10 * MS)
+    run = rig.operate("stop")
+    rig.run(5 * MS)
+    assert rig.done[run].rc == 0
+    assert not rig.is_up
+
+
+def test_stop_says_when_somebody_adds_it_again() -> None:
+    rig = Rig().started()
+    rig.stubborn = True
+    run = rig.operate("stop")
+    rig.run(2 * S)
+    assert rig.done[run].rc == 1
+    assert "172.16.0.100/32 on eth0" in rig.done[run].reason
+
+
+def test_stop_works_with_parameters_that_cannot_be_read() -> None:
+    rig = Rig().started()
+    run = rig.operate("stop", (("ip", VIP), ("cidr_netmask", "nonsense")))
+    rig.run(5 * MS)
+    assert rig.done[run].rc == 0
+    assert not rig.is_up
+
+
+def test_monitor_and_probe_before_and_after() -> None:
+    rig = Rig()
+    rig.run(10 * MS)
+    assert rig.done[rig.operate("monitor", probe=True)].rc == 7
+    rig.started()
+    assert rig.done[rig.operate("monitor", probe=True)].rc == 0
+    assert rig.done[rig.operate("monitor")].rc == 0
+    rig.operate("stop")
+    rig.run(5 * MS)
+    assert rig.done[rig.operate("monitor")].rc == 7
+
+
+def test_ipv6_lives_the_same_life() -> None:
+    rig = Rig()
+    rig.run(10 * MS)
+    run = rig.operate("start", (("ip", "FD00:0::100"),))
+    rig.run(100 * MS)
+    assert rig.done[run].rc == 0
+    assert ("eth0", VIP6, 64) in rig.up
+
+
+def test_what_comes_before_the_first_picture_waits_for_it() -> None:
+    ips = FailoverIps()
+    assert ips.step(0, Operate(1, "vip", "monitor", SEED, 20_000, probe=True)) == (Look(),)
+    assert Done(1, 7, f"{VIP} is not on this node") in ips.step(1, NetworkChanged(NetworkState()))
+
+
+# ---- somebody else has it -------------------------------------------------------------------------------------------
+
+
+def test_an_old_holder_is_waited_out() -> None:
+    rig = Rig()
+    rig.run(10 * MS)
+    rig.stranger_until = 2 * S
+    run = rig.operate("start")
+    rig.run(4 * S)
+    assert rig.done[run].rc == 0
+    puts = [line for line in rig.log if "put" in line]
+    assert len(puts) == 1
+    assert 2000 < float(puts[0].split(":")[0]) < 2250, "two unanswered probes after the last answer"
+
+
+def test_a_stranger_is_never_disturbed() -> None:
+    rig = Rig()
+    rig.run(10 * MS)
+    rig.stranger_until = 1000 * S
+    run = rig.operate("start")
+    rig.run(10 * S)
+    assert rig.done[run].rc == 1
+    assert "in use by 02:00:00:00:00:ff" in rig.done[run].reason
+    assert 5500 < float(rig.log[-1].split(":")[0]) < 5700
+    assert not rig.announced
+    assert not any("put" in line for line in rig.log)
+
+
+def test_chatter_does_not_put_off_the_verdict() -> None:
+    rig = Rig()
+    rig.run(10 * MS)
+    run = rig.operate("start")
+    for step in range(1000):
+        rig.at(step * 10 * MS, NeighbourHeard("eth0", VIP, FOREIGN, "announcement"))
+    rig.run(9 * S)
+    assert rig.done[run].rc == 1
+
+
+def test_two_that_ask_at_once_the_lower_mac_goes_first() -> None:
+    lower = bytes(6)[:5] + b"\x01"
+    for mac, taken in ((lower, False), (FOREIGN, True)):
+        rig = Rig()
+        rig.run(10 * MS)
+        rig.operate("start")
+        rig.at(15 * MS, NeighbourHeard("eth0", VIP, mac, "probe"))
+        rig.run(85 * MS)
+        assert rig.is_up is taken
+
+
+def test_a_claim_is_defended_once_and_reported_if_it_goes_on() -> None:
+    rig = Rig().started()
+    rig.run(12 * S)
+    before = len(rig.announced)
+    for _ in range(20):
+        rig.give(NeighbourHeard("eth0", VIP, FOREIGN, "announcement"))
+        rig.run(100 * MS)
+    assert len(rig.announced) - before == 1
+    assert rig.told == ["ip.claimed", "ip.conflict"]
+    assert rig.is_up, "never dropped for a frame"
+    run = rig.operate("monitor")
+    assert "02:00:00:00:00:ff" in rig.done[run].reason
+    rig.give(NeighbourHeard("eth0", VIP, FOREIGN, "probe"))
+    assert rig.told == ["ip.claimed", "ip.conflict"], "asking is no claim"
+
+
+# ---- losing it ------------------------------------------------------------------------------------------------------
+
+
+def test_without_pulses_it_is_dropped_when_the_evidence_ends() -> None:
+    rig = Rig().started()
+    rig.pulsing = False
+    rig.run(3 * S)
+    assert not rig.is_up
+    assert [c.rc for c in rig.changed] == [7]
+    assert "has not confirmed" in rig.changed[0].reason
+    assert float(rig.log[-2].split(":")[0]) == rig.until / MS
+
+
+@pytest.mark.parametrize("pause_ms", [2_100, 5_000, 60_000])
+def test_a_pause_longer_than_the_lease_never_puts_it_back(pause_ms: int) -> None:
+    rig = Rig().started()
+    rig.frozen = True
+    rig.run(pause_ms * MS)
+    assert not rig.is_up, "the kernel drops it without us"
+    rig.frozen = False
+    rig.log.clear()
+    rig.run(1 * S)
+    assert not any("put" in line or "announce" in line for line in rig.log)
+    assert "this node was paused for" in rig.changed[0].reason
+
+
+def test_a_pause_that_wakes_to_a_new_pulse_first() -> None:
+    """The worst order: the evidence is renewed before anything else is noticed."""
+    rig = Rig().started()
+    rig.now += 10 * S
+    rig.up.clear()
+    rig.pulse(rig.now + 2 * S)
+    rig.run(5 * S)
+    assert not rig.is_up
+    assert [c.rc for c in rig.changed] == [7]
+
+
+def test_a_short_pause_is_forgiven() -> None:
+    rig = Rig().started()
+    rig.now += 800 * MS
+    rig.run(5 * S)
+    assert rig.is_up
+    assert not rig.changed
+
+
+def test_revoked_drops_at_once() -> None:
+    rig = Rig().started()
+    rig.pulsing = False
+    rig.give(Revoked("quorum was lost"))
+    assert not rig.is_up
+    assert rig.changed == [Changed("vip", 7, "quorum was lost")]
+
+
+def test_deleted_by_hand_is_put_back_at_once() -> None:
+    rig = Rig().started()
+    rig.run(15 * S)
+    rig.log.clear()
+    rig.delete()
+    at = f"{rig.now / MS:g}"
+    assert rig.log == [f"{at}: put 172.16.0.100/32 on eth0", f"{at}: announce"]
+    assert rig.told == ["ip.deleted"]
+    assert rig.is_up
+
+
+def test_deleted_again_and_again_is_given_up() -> None:
+    rig = Rig().started()
+    for _ in range(6):
+        rig.run(300 * MS)
+        rig.delete()
+    rig.run(100 * MS)
+    assert not rig.is_up
+    assert rig.changed[0].rc == 7
+    assert "something keeps deleting 172.16.0.100 from eth0: 6 times in 10 s" in rig.changed[0].reason
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ({"carrier": False}, "interface eth0 has no carrier: its cable or switch port is down"),
+        ({"is_up": False}, "interface eth0 is down (ip link set eth0 up)"),
+        ({"index": 0}, "interface eth0 is gone"),
+    ],
+)
+def test_interface_trouble_is_told_at_once(more: dict[str, bool | int], reason: str) -> None:
+    rig = Rig().started()
+    rig.set_link(**more)
+    assert rig.changed == [Changed("vip", 7, reason)]
+    assert not rig.is_up
+
+
+def test_carrier_may_be_ignored() -> None:
+    rig = Rig().started((*SEED, ("check_link_status", "false")))
+    rig.set_link(carrier=False)
+    rig.run(5 * S)
+    assert rig.is_up
+
+
+# ---- failing starts -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("parameters", "rc", "words"),
+    [
+        ((), 6, "parameter ip is missing"),
+        (
+            (("ip", "10.9.9.9"),),
+            5,
+            "no interface for 10.9.9.9: no connected network contains it: there are 172.16",
+        ),
+        ((("ip", VIP), ("nic", "eth7")), 5, "there is no interface eth7: there are eth0"),
+        ((("ip", VIP), ("mac", "01:00:00:00:00:01")), 6, "parameter mac"),
+    ],
+)
+def test_starts_that_cannot_be(parameters: tuple[tuple[str, str], ...], rc: int, words: str) -> None:
+    rig = Rig()
+    rig.run(10 * MS)
+    run = rig.operate("start", parameters)
+    assert rig.done[run].rc == rc
+    assert words in rig.done[run].reason
+
+
+def test_start_on_an_interface_without_carrier_fails() -> None:
+    rig = Rig()
+    rig.run(10 * MS)
+    rig.set_link(carrier=False)
+    run = rig.operate("start")
+    assert rig.done[run].rc == 1
+    assert "no carrier" in rig.done[run].reason
+
+
+def test_start_without_evidence_waits_for_it_then_asks() -> None:
+    rig = Rig(pulsing=False)
+    rig.run(10 * MS)
+    run = rig.operate("start")
+    rig.run(1 * S)
+    assert rig.log == []
+    rig.pulsing, rig.next_pulse = True, rig.now
+    rig.run(100 * MS)
+    assert rig.done[run].rc == 0
+
+
+def test_start_without_evidence_fails_in_the_end() -> None:
+    rig = Rig(pulsing=False)
+    rig.run(10 * MS)
+    run = rig.operate("start")
+    rig.run(3 * S)
+    assert rig.done[run].rc == 1
+    assert "does not confirm this node's membership" in rig.done[run].reason
+
+
+def test_start_that_the_kernel_refuses() -> None:
+    rig = Rig()
+    rig.deaf = True
+    rig.run(10 * MS)
+    run = rig.operate("start")
+    rig.run(1 * S)
+    assert rig.done[run] == Done(run, 4, "Operation not permitted")
+
+
+def test_one_address_belongs_to_one_resource() -> None:
+    rig = Rig().started()
+    rig.give(Operate(99, "other", "start", SEED, 20_000))
+    assert rig.done[99].rc == 6
+    assert "vip" in rig.done[99].reason
+
+
+# ---- after a restart of the manager ---------------------------------------------------------------------------------
+
+
+def reborn(rig: Rig) -> Rig:
+    """The manager is killed and started again: a new machine, the same kernel."""
+    rig.ips, rig.timer, rig.queue, rig.until = FailoverIps(), None, [], 0
+    rig.log.clear()
+    rig.give(NetworkChanged(NetworkState()))
+    rig.give(Adopt("vip", rig.remembered["vip"]))
+    return rig
+
+
+def test_adopted_without_an_outage() -> None:
+    rig = Rig().started()
+    rig.pulsing = False
+    rig = reborn(rig)
+    rig.run(800 * MS)
+    rig.pulsing, rig.next_pulse = True, rig.now
+    rig.run(10 * S)
+    assert rig.is_up
+    assert not any("put" in line or "ends" in line for line in rig.log), rig.log
+    assert rig.done[rig.operate("monitor", probe=True)].rc == 0
+    run = rig.operate("start")
+    assert rig.done[run].rc == 0
+    rig.run(200 * S)
+    assert rig.is_up
+
+
+def test_adopted_without_evidence_is_dropped_in_time() -> None:
+    rig = Rig().started()
+    rig.pulsing = False
+    rig = reborn(rig)
+    rig.run(3 * S)
+    assert not rig.is_up
+    assert not rig.remembered
+
+
+def test_adopted_but_never_asked_for_goes_in_the_end() -> None:
+    rig = Rig().started()
+    rig = reborn(rig)
+    rig.run(130 * S)
+    assert not rig.is_up
+    assert "did not ask for it" in rig.changed[0].reason
+
+
+def test_start_of_an_adopted_address_keeps_it_up() -> None:
+    rig = Rig().started()
+    rig.pulsing = False
+    rig = reborn(rig)
+    run = rig.operate("start")
+    rig.run(500 * MS)
+    rig.pulsing, rig.next_pulse = True, rig.now
+    rig.run(500 * MS)
+    assert rig.done[run].rc == 0
+    assert not any("drop" in line or "ends" in line for line in rig.log)
+
+
+def test_a_monitor_takes_over_what_ipaddr2_left() -> None:
+    rig = Rig()
+    rig.up[("eth0", VIP, 24)] = None
+    rig.run(10 * MS)
+    assert rig.done[rig.operate("monitor", probe=True)].rc == 0
+    assert rig.up[("eth0", VIP, 24)] is None, "a probe changes nothing"
+    assert rig.done[rig.operate("monitor")].rc == 0
+    rig.run(1 * S)
+    assert rig.up[("eth0", VIP, 24)] is not None, "leased from now on"
+
+
+# ---- interrupted at every step --------------------------------------------------------------------------------------
+
+INTERRUPTIONS: dict[str, Callable[[Rig], object]] = {
+    "revoked": lambda rig: rig.give(Revoked("out of quorum")),
+    "pulse lost": lambda rig: setattr(rig, "pulsing", False),
+    "interface gone": lambda rig: rig.set_link(index=0),
+    "forgotten": lambda rig: rig.give(Forget(1)),
+    "stopped": lambda rig: rig.operate("stop"),
+    "frozen": lambda rig: setattr(rig, "frozen", True),
+}
+
+
+@pytest.mark.parametrize("how", sorted(INTERRUPTIONS))
+@pytest.mark.parametrize("after_ms", [0, 1, 19, 20, 41, 61, 80, 81, 95, 140, 300, 700, 1600])
+def test_a_start_cut_at_every_step_leaves_nothing_up(how: str, after_ms: int) -> None:
+    rig = Rig()
+    rig.run(10 * MS)
+    run = rig.operate("start")
+    rig.run(after_ms * MS)
+    was_done = run in rig.done
+    INTERRUPTIONS[how](rig)
+    if how == "revoked":
+        rig.pulsing = False
+    rig.run(5 * S)
+    if how == "frozen":
+        assert not rig.is_up
+        rig.frozen, rig.pulsing = False, False
+        rig.run(3 * S)
+    if how == "forgotten" and was_done:
+        assert rig.is_up, "an answered start is not undone"
+        return
+    assert not rig.is_up
+    if how == "forgotten":
+        assert run not in rig.done
+    elif not was_done and how != "pulse lost":  # the evidence of before is good for a while
+        assert rig.done[run].rc == 1
+    if run in rig.done and rig.done[run].rc == 0 and how != "stopped":
+        assert [c.rc for c in rig.changed] == [7]
+    assert not rig.remembered
+
+
+# ---- anything, in any order -----------------------------------------------------------------------------------------
+
+
+class AnyLife(RuleBasedStateMachine):
+    """Whatever happens in whatever order: no put without evidence (asserted in Rig.put and check()), nothing up after its end."""
+
+    @initialize(v6=st.booleans(), prefix=st.sampled_from(["24", "32"]))
+    def begin(self, v6: bool, prefix: str) -> None:
+        self.rig = Rig(pulsing=False)
+        self.parameters = (("ip", VIP6),) if v6 else (("ip", VIP), ("cidr_netmask", prefix))
+        self.ip = VIP6 if v6 else VIP
+        self.rig.run(1 * MS)
+
+    @rule(ms=st.sampled_from([1, 20, 80, 200, 600, 2500]))
+    def time_passes(self, ms: int) -> None:
+        self.rig.run(ms * MS)
+
+    @rule(ms=st.sampled_from([-10, 0, 1, 300, 1500, 3000]))
+    def pulse(self, ms: int) -> None:
+        self.rig.pulse(self.rig.now + ms * MS)
+
+    @rule(action=st.sampled_from(["start", "start", "stop", "monitor", "validate-all", "nonsense"]), flag=st.booleans())
+    def operate(self, action: str, flag: bool) -> None:
+        more = {"probe": flag} if action == "monitor" else {"handover": flag}
+        self.rig.operate(action, self.parameters, **more)
+
+    @rule(back=st.integers(1, 3))
+    def forget(self, back: int) -> None:
+        self.rig.give(Forget(max(0, max(self.rig.done, default=1) + 2 - back)))
+
+    @rule()
+    def revoke(self) -> None:
+        self.rig.give(Revoked("out of quorum"))
+
+    @rule(ms=st.sampled_from([5, 500, 9000]))
+    def a_stranger_answers(self, ms: int) -> None:
+        self.rig.stranger_until = self.rig.now + ms * MS
+
+    @rule(kind=st.sampled_from(["reply", "announcement", "probe", "advertisement"]), mac=st.binary(min_size=6, max_size=6))
+    def heard(self, kind: str, mac: bytes) -> None:
+        self.rig.give(NeighbourHeard("eth0", self.ip, mac, kind))
+
+    @rule(
+        more=st.sampled_from([{"carrier": False}, {"carrier": True, "is_up": True, "index": 2}, {"is_up": False}, {"index": 0}])
+    )
+    def the_link_changes(self, more: dict[str, bool | int]) -> None:
+        self.rig.set_link(**more)
+
+    @rule()
+    def somebody_deletes_it(self) -> None:
+        self.rig.delete()
+
+    @rule(prefix=st.sampled_from([24, 32, 64]))
+    def somebody_adds_it(self, prefix: int) -> None:
+        self.rig.up[("eth0", self.ip, prefix)] = None
+        self.rig.tell_network()
+
+    @rule(ms=st.sampled_from([100, 1900, 2100, 60_000]))
+    def frozen(self, ms: int) -> None:
+        self.rig.frozen = True
+        self.rig.run(ms * MS)
+        self.rig.frozen = False
+        self.rig.run(1 * MS)
+
+    @rule(on=st.booleans())
+    def the_kernel_refuses(self, on: bool) -> None:
+        self.rig.deaf = on
+
+    @rule()
+    def healed(self) -> None:
+        self.rig.give(Healed())
+
+    @precondition(lambda self: self.rig.remembered)
+    @rule()
+    def reborn(self) -> None:
+        reborn(self.rig)
+
+    @invariant()
+    def nothing_ours_outlives_the_evidence(self) -> None:
+        if hasattr(self, "rig") and not self.rig.frozen and self.rig.ips.held():
+            assert self.rig.now <= self.rig.until
+
+
+TestAnyLife = AnyLife.TestCase
+TestAnyLife.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
