@@ -100,6 +100,14 @@ def _without_handshake_counter(state: object) -> object:
     return tuple(item for item in state if not (isinstance(item, tuple) and item and item[0] == "_handshakes_sent"))
 
 
+def test_a_challenge_to_a_former_boot_is_not_answered() -> None:
+    lab = busy()
+    challenge = next(flight for flight in lab.recorded if flight.data[3] == Kind.CHALLENGE)
+    assert len(lab.deliver(challenge).replies) == 1
+    lab.boot(challenge.receiver)
+    assert lab.deliver(challenge) == Inbound()
+
+
 # ---- forged, cut, flipped, random -----------------------------------------------------------------------------------
 
 

@@ -86,6 +86,15 @@ def test_expected_votes_beats_the_nodelist_and_grows_with_the_nodes_that_come() 
     assert (cluster.at(1).expected_votes, cluster.at(1).votes_needed, cluster.at(1).quorate) == (5, 3, False)
 
 
+def test_the_need_does_not_sink_when_the_node_that_expected_most_leaves() -> None:
+    quorum = VoteQuorum(QuorumSettings(), NodeId(1), {NodeId(1): 1, NodeId(2): 1, NodeId(3): 1})
+    more = PeerVotes(votes=1, expected_votes=5, is_quorate=True)
+    same = PeerVotes(votes=1, expected_votes=3, is_quorate=True)
+    assert quorum.installed(0, (NodeId(1), NodeId(2)), {NodeId(2): same}).votes_needed == 2
+    assert quorum.installed(0, (NodeId(1), NodeId(2), NodeId(3)), {NodeId(2): same, NodeId(3): more}).votes_needed == 3
+    assert quorum.installed(0, (NodeId(1), NodeId(2)), {NodeId(2): same}).votes_needed == 3
+
+
 # ---- two_node and wait_for_all --------------------------------------------------------------------------------------
 
 
@@ -238,6 +247,23 @@ def test_last_man_standing_does_not_save_who_lost_too_many_at_once() -> None:
     cluster.down(3, 4, 5)
     cluster.wait(10_000)
     assert cluster.shown() == "1- 2-"
+
+
+def test_a_window_is_opened_by_those_who_hold_quorum_only() -> None:
+    cluster = Cluster(equal(5), QuorumSettings(last_man_standing=True))
+    cluster.down(3, 4, 5)
+    assert cluster.nodes[NodeId(1)].next_us is None
+    cluster.up(3)
+    cluster.wait(10_000)
+    assert (cluster.shown(), cluster.at(1).expected_votes) == ("1+ 2+ 3+", 5)
+
+
+def test_the_window_never_lowers_the_need_below_a_majority_of_the_votes_here() -> None:
+    cluster = Cluster(equal(4), QuorumSettings(last_man_standing=True))
+    cluster.down(4)
+    cluster.adjust(0, "votes", 1, 5)
+    cluster.wait(10_000)
+    assert (cluster.at(1).votes, cluster.at(1).votes_needed) == (7, 4)
 
 
 # ---- allow_downscale ------------------------------------------------------------------------------------------------
