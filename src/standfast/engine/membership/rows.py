@@ -1,0 +1,105 @@
+"""Rows: what each life says whom it hears, spread by gossip until all who are connected know the same.
+
+Owns: the newest row of each life, the digest by which two nodes see that they know different things.
+Does not own: when to gossip, what to conclude (cliques.py).
+
+Only rows that can be reached from this node by hearing (this node's row, the rows of those in it, and so on) are kept: a dead
+node's last words are forgotten as soon as nobody says that he hears it.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+
+from standfast.base.ids import NodeId
+from standfast.engine.membership.cliques import clique_of
+from standfast.engine.messages import Gossip, Life, Row, write_record
+
+
+class Rows:
+    """The rows that this node knows, its own included.
+
+    Invariants: one row per life; `digest` is that of the rows; every kept row can be reached from this node's.
+    """
+
+    def __init__(self, me: Life, votes: Mapping[NodeId, int]) -> None:
+        self.me = me
+        self._votes = dict(votes)
+        self._rows: dict[Life, Row] = {me: Row(me, 0, ())}
+        self.changes = 0
+        self.digest = 0
+        self._digested()
+
+    @property
+    def mine(self) -> tuple[Life, ...]:
+        """Whom this node hears."""
+        return self._rows[self.me].hears
+
+    def hear(self, hears: tuple[Life, ...]) -> bool:
+        """This node now hears these; True when that is a change."""
+        mine = self._rows[self.me]
+        if hears == mine.hears:
+            return False
+        self._rows[self.me] = Row(self.me, mine.version + 1, hears)
+        self._changed()
+        return True
+
+    def learn(self, gossip: Gossip) -> bool:
+        """Another node tells its rows; True when that is news."""
+        before = self._rows
+        rows = dict(before)
+        for row in gossip.rows:
+            known = rows.get(row.life)
+            if row.life != self.me and row.life.node in self._votes and (known is None or row.version > known.version):
+                rows[row.life] = row
+        self._rows = rows
+        self._prune()
+        if self._rows == before:
+            self._rows = before
+            return False
+        self._changed()
+        return True
+
+    def gossip(self) -> Gossip:
+        """All rows, to tell."""
+        return Gossip(tuple(self._rows[life] for life in sorted(self._rows)))
+
+    def target(self) -> tuple[Life, ...]:
+        """Who should be in a view with this node, by all that is known; sorted, this node included."""
+        hears = {life: frozenset(row.hears) for life, row in self._rows.items()}
+        # A node that restarts may be known by two lives for a moment; only the one that this node hears can be meant.
+        chosen: dict[NodeId, Life] = {}
+        mine = hears[self.me]
+        for life in sorted(hears):
+            if life == self.me or life in mine or life.node not in chosen:
+                chosen[life.node] = life
+        by_node = {
+            node: frozenset(other.node for other in hears[life] if chosen.get(other.node) == other)
+            for node, life in chosen.items()
+        }
+        clique = clique_of(self.me.node, by_node, self._votes)
+        return tuple(chosen[node] for node in clique)
+
+    def _changed(self) -> None:
+        self._prune()
+        self.changes += 1
+        self._digested()
+
+    def _prune(self) -> None:
+        reached = {self.me: self._rows[self.me]}
+        frontier = [self.me]
+        while frontier:
+            for life in self._rows[frontier.pop()].hears:
+                if life in self._rows and life not in reached:
+                    reached[life] = self._rows[life]
+                    frontier.append(life)
+        self._rows = reached
+
+    def _digested(self) -> None:
+        self.digest = zlib.crc32(write_record(self.gossip()))
+
+    def check(self) -> None:
+        """The invariants, for tests and the simulator."""
+        assert all(life == row.life for life, row in self._rows.items())
+        assert self.digest == zlib.crc32(write_record(self.gossip()))

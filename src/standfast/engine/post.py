@@ -1,0 +1,67 @@
+"""The tray on which one step of the engine collects what has to go out.
+
+Owns: packing all records for one peer into as few packets as fit, and the order of effects. Does not own: sealing (links/).
+
+Order of effects: what the rooms asked for in the order they asked (Persist, ToClient, Tell), then all datagrams. So what is
+durable stands before what is visible to others, because a room asks for Persist before it sends.
+"""
+
+from __future__ import annotations
+
+from standfast.base.ids import NodeId
+from standfast.base.report import Report
+from standfast.engine.api import ClientEvent
+from standfast.engine.effects import EngineEffect, Halt, Persist, SendDatagram, Tell, ToClient
+from standfast.engine.messages import Record, write_record
+
+
+class Post:
+    """Empty between steps. `has_client`: whether anybody listens to ToClient."""
+
+    __slots__ = ("_effects", "_halt", "_records", "_spread", "has_client")
+
+    def __init__(self) -> None:
+        self._effects: list[EngineEffect] = []
+        self._halt: Halt | None = None
+        self._records: dict[NodeId, list[bytes]] = {}
+        self._spread: dict[NodeId, list[bytes]] = {}
+        self.has_client = False
+
+    def send(self, node: NodeId, record: Record) -> None:
+        """To `node`, by its best link."""
+        self._records.setdefault(node, []).append(write_record(record))
+
+    def send_written(self, node: NodeId, record: bytes) -> None:
+        """The same for a record that is written already, because several peers get it."""
+        self._records.setdefault(node, []).append(record)
+
+    def spread(self, node: NodeId, record: Record) -> None:
+        """To `node`, by all links."""
+        self._spread.setdefault(node, []).append(write_record(record))
+
+    def pass_on(self, datagrams: tuple[SendDatagram, ...]) -> None:
+        """Sealed already (the links' handshakes): they name nothing that has to be durable first."""
+        self._effects.extend(datagrams)
+
+    def client(self, event: ClientEvent) -> None:
+        """To the manager, if it is there."""
+        if self.has_client:
+            self._effects.append(ToClient(event))
+
+    def tell(self, report: Report) -> None:
+        """To the log."""
+        self._effects.append(Tell(report))
+
+    def persist(self, name: str, data: bytes) -> None:
+        """To the disk, before anything that follows."""
+        self._effects.append(Persist(name, data))
+
+    def halt(self, report: Report) -> None:
+        """The end, after everything else of this step."""
+        self._halt = Halt(report)
+
+    def take(self) -> tuple[list[EngineEffect], dict[NodeId, list[bytes]], dict[NodeId, list[bytes]], Halt | None]:
+        """Everything (effects, records by best link, records by all links, the end), and the tray is empty again."""
+        taken = self._effects, self._records, self._spread, self._halt
+        self._effects, self._records, self._spread, self._halt = [], {}, {}, None
+        return taken

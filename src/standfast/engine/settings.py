@@ -1,0 +1,133 @@
+"""What the embedded engine is told: nodes, addresses, keys, votes and the times it goes by. Frozen, checked once.
+
+Owns: defaults and limits of the engine's times. Does not own: corosync.conf (config/), which is mapped onto this.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+
+from standfast.base.ids import NODES_MAX, US_PER_MS, NodeId
+from standfast.base.report import Refused, error
+from standfast.engine.effects import Address
+from standfast.engine.links.keys import KeyRing
+from standfast.engine.links.links import LinksConfig
+from standfast.engine.quorum.settings import QuorumSettings
+
+TIME_MS_MAX = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """All times of the engine, in milliseconds.
+
+    `heartbeat_ms` between two heartbeats to a peer; `suspect_ms` of silence and it is probed every `probe_ms`; it is lost when
+    the silence reaches its bound, which adapts between `floor_ms` and `token_ms`. `lease_ms`: see pulse.py; it should exceed
+    the bound, or a lone survivor's pulse may lapse before the view without its peer is installed. `client_grace_ms`: how long
+    a manager may be away before the others are told; `client_silence_ms`: how long it may leave pulses unanswered.
+    """
+
+    heartbeat_ms: int = 100
+    suspect_ms: int = 150
+    probe_ms: int = 25
+    floor_ms: int = 300
+    token_ms: int = 1000
+    lease_ms: int = 1500
+    client_grace_ms: int = 1500
+    client_silence_ms: int = 3000
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if not 1 <= value <= TIME_MS_MAX:
+                raise Refused(error("engine.time", f"{each.name} {value} is not 1 .. {TIME_MS_MAX}"))
+
+    @property
+    def bound_us_max(self) -> int:
+        """The longest silence before a peer is lost: the user's token."""
+        return self.token_ms * US_PER_MS
+
+    @property
+    def bound_us_min(self) -> int:
+        """The shortest; a token below the floor lowers it, because the user asked for that."""
+        return min(self.floor_ms, self.token_ms) * US_PER_MS
+
+    @property
+    def suspect_us(self) -> int:
+        """Silence that makes a peer suspect: never more than half of the lowest bound, so that there is time to probe."""
+        return min(self.suspect_ms * US_PER_MS, self.bound_us_min // 2)
+
+    @property
+    def heartbeat_us(self) -> int:
+        """Pause between heartbeats: two of them fit into the silence that makes suspect, or nearly."""
+        return min(self.heartbeat_ms * US_PER_MS, self.suspect_us * 2 // 3)
+
+    @property
+    def probe_us(self) -> int:
+        """Pause between probes of a suspect."""
+        return min(self.probe_ms * US_PER_MS, max(1, self.bound_us_min // 12))
+
+    @property
+    def lease_us(self) -> int:
+        """How far a pulse reaches beyond its evidence."""
+        return self.lease_ms * US_PER_MS
+
+
+@dataclass(frozen=True, slots=True)
+class NodeConfig:
+    """One node of the nodelist; `addresses` by link number (None: the node has no such link)."""
+
+    id: NodeId
+    name: str
+    addresses: tuple[Address | None, ...]
+    votes: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class EngineConfig:
+    """Everything the engine is told. `nodes` holds the local one too. Raises Refused for contradictions.
+
+    `mtu_bytes` is the largest UDP payload. `transport` and `cmap` are only shown (EngineStatus).
+    """
+
+    cluster_name: str
+    local: NodeId
+    nodes: tuple[NodeConfig, ...]
+    keys: KeyRing
+    quorum: QuorumSettings = field(default_factory=QuorumSettings)
+    times: Times = field(default_factory=Times)
+    mtu_bytes: int = 1400
+    priorities: tuple[int, ...] = ()
+    transport: str = "udpu"
+    cmap: tuple[tuple[str, str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        ids = [node.id for node in self.nodes]
+        if len(set(ids)) != len(ids):
+            raise Refused(error("engine.same-id", "two nodes have the same nodeid", remedy="give each node its own nodeid"))
+        if self.local not in ids:
+            raise Refused(error("engine.not-listed", f"node {self.local} is not in the nodelist"))
+        if len(ids) > NODES_MAX:
+            raise Refused(error("engine.nodes", f"{len(ids)} nodes, {NODES_MAX} is the limit"))
+
+    @property
+    def me(self) -> NodeConfig:
+        """The local node."""
+        return next(node for node in self.nodes if node.id == self.local)
+
+    @property
+    def peers(self) -> tuple[NodeConfig, ...]:
+        """The other nodes, sorted by id."""
+        return tuple(sorted((node for node in self.nodes if node.id != self.local), key=lambda node: node.id))
+
+    def links(self) -> LinksConfig:
+        """The part that the links are told."""
+        return LinksConfig(
+            local=self.local,
+            cluster_name=self.cluster_name,
+            peers={node.id: node.addresses for node in self.peers},
+            local_addresses=self.me.addresses,
+            keys=self.keys,
+            mtu_bytes=self.mtu_bytes,
+            priorities=self.priorities,
+        )

@@ -1,0 +1,264 @@
+"""The world: one heap, one clock, one history per seed. It drives the production engines, unchanged.
+
+Owns: time, the order of everything, and performing effects. Does not own: behaviour of an engine, what is checked (checks.py),
+which faults happen when (swarm.py, transcript.py).
+
+Events of the heap are (time, number, what to do): the number is unique, so nothing else is ever compared. The trace hash takes
+in every event and every effect; two runs of one seed have the same hash under any PYTHONHASHSEED.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from heapq import heappop, heappush
+
+from standfast.base.ids import US_PER_MS, US_PER_S, NodeId
+from standfast.engine.api import Alive, Attach, Broadcast, Congested, Leave, Pulse
+from standfast.engine.effects import (
+    ClientGone,
+    DatagramReceived,
+    EngineEffect,
+    EngineInput,
+    Halt,
+    PeerRefused,
+    Persist,
+    Requested,
+    SendDatagram,
+    SetTimer,
+    Tell,
+    TimerFired,
+    ToClient,
+)
+from standfast.engine.embedded import Engine
+from standfast.engine.links.keys import AuthKey, KeyRing
+from standfast.engine.quorum.settings import QuorumSettings
+from standfast.engine.settings import EngineConfig, NodeConfig, Times
+from standfast.sim.chance import Stream
+from standfast.sim.checks import Checks
+from standfast.sim.host import Host
+from standfast.sim.network import Network, Weather
+
+PORT = 5405
+EVENTS_MAX = 5_000_000
+QUEUE_MAX = 4096
+"""Datagrams that a paused host's kernel keeps."""
+
+CLOCK_US_MAX = 100_000 * US_PER_S
+
+
+class World:
+    """One seed's world.
+
+    Invariants: time never goes back; every engine gets its events with its own clock; a crashed engine's effects that were not
+    performed never happen.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        nodes: int = 3,
+        links: int = 1,
+        *,
+        weather: Weather | None = None,
+        quorum: QuorumSettings | None = None,
+        times: Times | None = None,
+        is_checked: bool = True,
+    ) -> None:
+        self.seed = seed
+        self.now_us = 0
+        self.times = times or Times()
+        self._quorum = quorum or QuorumSettings()
+        self.links = links
+        self._heap: list[tuple[int, int, Callable[[], None]]] = []
+        self._number = 0
+        self._entropy = Stream(seed, "entropy")
+        clocks = Stream(seed, "clocks")
+        self.network = Network(Stream(seed, "network"), weather or Weather())
+        self._disk = Stream(seed, "disk")
+        self._key = KeyRing(AuthKey(Stream(seed, "key").bytes(128)))
+        self.hosts = {NodeId(n): Host(NodeId(n), clocks.below(CLOCK_US_MAX)) for n in range(1, nodes + 1)}
+        self.trace = hashlib.sha256()
+        self.events = 0
+        self.checks = Checks(self)
+        self._is_checked = is_checked
+        self.listeners: list[Callable[[int, NodeId, EngineEffect], None]] = []
+
+    # ---- the heap -------------------------------------------------------------------------------------------------
+
+    def at(self, delay_us: int, what: Callable[[], None]) -> None:
+        """Do something later."""
+        self._number += 1
+        heappush(self._heap, (self.now_us + delay_us, self._number, what))
+
+    def run(self, for_us: int) -> None:
+        """Let that much time pass."""
+        until_us = self.now_us + for_us
+        while self._heap and self._heap[0][0] <= until_us:
+            self.now_us, _, what = heappop(self._heap)
+            what()
+            self.events += 1
+            assert self.events < EVENTS_MAX, "the world does not come to rest"
+        self.now_us = until_us
+
+    # ---- hosts ----------------------------------------------------------------------------------------------------
+
+    def address(self, node: NodeId, link: int) -> tuple[str, int]:
+        """Where a node's engine listens on a link."""
+        return f"10.{link}.{node >> 8}.{node & 255}", PORT
+
+    def config(self, local: NodeId) -> EngineConfig:
+        """The configuration of one node."""
+        nodes = tuple(
+            NodeConfig(node, f"node{node}", tuple(self.address(node, link) for link in range(self.links))) for node in self.hosts
+        )
+        return EngineConfig("sim", local, nodes, self._key, quorum=self._quorum, times=self.times)
+
+    def start(self, node: NodeId) -> None:
+        """Start the engine's process from what is on its disk; its manager attaches soon after."""
+        host = self.hosts[node]
+        assert not host.is_up
+        host.life += 1
+        host.timer += 1
+        host.is_powered = True
+        host.is_paused = host.is_attached = host.is_hung = host.congested = False
+        host.queue.clear()
+        host.engine = Engine(self.config(node), self._entropy.bytes, dict(host.disk))
+        self.checks.started(host)
+        self._perform(host, host.engine.start(self.now_us + host.clock_us), None)
+        life = host.life
+        self.at(10 * US_PER_MS, lambda: self.attach(node) if host.life == life else None)
+
+    def attach(self, node: NodeId) -> None:
+        """A manager connects."""
+        host = self.hosts[node]
+        if host.is_up:
+            host.is_attached = True
+            self.give(node, Requested(Attach()))
+
+    def detach(self, node: NodeId) -> None:
+        """The manager's process dies."""
+        host = self.hosts[node]
+        if host.is_up and host.is_attached:
+            host.is_attached = False
+            self.give(node, ClientGone())
+
+    def kill(self, node: NodeId, *, power: bool = False) -> None:
+        """The engine's process ends at once; without power the whole host is silent, else its kernel refuses datagrams."""
+        host = self.hosts[node]
+        if host.is_up:
+            self.checks.ended(host)
+        host.engine = None
+        host.is_attached = False
+        host.is_powered = not power
+        host.timer += 1
+
+    def pause(self, node: NodeId) -> None:
+        """The process stops running; datagrams wait in its sockets."""
+        host = self.hosts[node]
+        if not host.is_paused:
+            host.is_paused = True
+            host.paused_us = self.now_us
+
+    def resume(self, node: NodeId) -> None:
+        """The process runs again and finds what has waited: sockets before the timer, as an event loop does."""
+        host = self.hosts[node]
+        if not host.is_paused:
+            return
+        host.is_paused = False
+        host.resumed_us = self.now_us
+        queue, host.queue = host.queue, []
+        for event in queue:
+            self._give_now(host, host.life, event)
+
+    def leave(self, node: NodeId) -> None:
+        """Polite leave."""
+        self.give(node, Requested(Leave()))
+
+    def broadcast(self, node: NodeId, payload: bytes) -> None:
+        """The manager of `node` broadcasts."""
+        host = self.hosts[node]
+        if host.is_up and host.is_attached and not host.is_paused and not host.congested:
+            self.checks.sent(host, payload)
+            self.give(node, Requested(Broadcast(payload)))
+
+    # ---- events in ------------------------------------------------------------------------------------------------
+
+    def give(self, node: NodeId, event: EngineInput) -> None:
+        """Hand an event to an engine now."""
+        host = self.hosts[node]
+        self._give_now(host, host.life, event)
+
+    def _give_now(self, host: Host, life: int, event: EngineInput) -> None:
+        if host.engine is None or host.life != life:
+            return
+        if host.is_paused:
+            if len(host.queue) < QUEUE_MAX:
+                host.queue.append(event)
+            return
+        effects = host.engine.step(self.now_us + host.clock_us, event)
+        self._perform(host, effects, event)
+
+    def _fire(self, host: Host, timer: int) -> None:
+        if host.timer == timer:
+            self._give_now(host, host.life, TimerFired())
+
+    # ---- effects out ----------------------------------------------------------------------------------------------
+
+    def _perform(self, host: Host, effects: tuple[EngineEffect, ...], event: EngineInput | None) -> None:
+        self._hash(host, event, effects)
+        for effect in effects:
+            self._perform_one(host, effect)
+            for listener in self.listeners:
+                listener(self.now_us, host.id, effect)
+            if not host.is_up:
+                return
+        if self._is_checked:
+            self.checks.stepped(host)
+
+    def _perform_one(self, host: Host, effect: EngineEffect) -> None:
+        match effect:
+            case SendDatagram(link, address, data):
+                self._send(host, link, address, data)
+            case SetTimer(at_us):
+                host.timer += 1
+                timer = host.timer
+                self.at(max(0, at_us - host.clock_us - self.now_us), lambda: self._fire(host, timer))
+            case ToClient(client_event):
+                self.checks.told(host, client_event)
+                if isinstance(client_event, Pulse) and host.is_attached and not host.is_hung:
+                    life = host.life
+                    self.at(100, lambda: self._give_now(host, life, Requested(Alive())))
+                elif isinstance(client_event, Congested):
+                    host.congested = client_event.congested
+            case Persist(name, data):
+                host.disk[name] = data
+            case Halt():
+                self.kill(host.id)
+            case Tell():
+                pass
+
+    def _send(self, host: Host, link: int, address: tuple[str, int], data: bytes) -> None:
+        target = self._target(link, address)
+        source_address = self.address(host.id, link)
+        for delay_us in self.network.delays(host.id, target.id, link):
+            self.at(delay_us, lambda: self._arrive(host, target, link, source_address, data))
+
+    def _target(self, link: int, address: tuple[str, int]) -> Host:
+        a, b = address[0].split(".")[2:]
+        assert address == self.address(NodeId(int(a) * 256 + int(b)), link)
+        return self.hosts[NodeId(int(a) * 256 + int(b))]
+
+    def _arrive(self, source: Host, target: Host, link: int, source_address: tuple[str, int], data: bytes) -> None:
+        if target.is_up:
+            self._give_now(target, target.life, DatagramReceived(link, source_address, data))
+        elif target.is_powered and (target.id, source.id, link) not in self.network.cuts:
+            refused = PeerRefused(link, self.address(target.id, link))
+            self.at(self.network.weather.delay_us, lambda: self._give_now(source, source.life, refused))
+
+    def _hash(self, host: Host, event: EngineInput | None, effects: tuple[EngineEffect, ...]) -> None:
+        update = self.trace.update
+        update(b"%d %d " % (self.now_us, host.id))
+        update(event.data if isinstance(event, DatagramReceived) else repr(event).encode())
+        for effect in effects:
+            update(effect.data if isinstance(effect, SendDatagram) else repr(effect).encode())
