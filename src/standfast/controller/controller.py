@@ -325,15 +325,19 @@ class Controller:
 
     def _synced(self) -> None:
         """The document is agreed in this view: say what this node is and knows."""
+        is_back = self._was_alone and len(self._members()) > 1
+        if is_back:
+            # What failed while this node was cut off (no carrier, a lease that ran out) says nothing about now: probes will.
+            self._was_alone = False
+            for resource, action, interval_ms in self._memory.forget_failures():
+                self._out.append(CancelRecurring(resource, action, interval_ms, ""))
         operations = bookkeeping.announce(
             self.identity.id,
             self.identity.name,
             self._memory.xml(),
             is_new_life=self._is_new_life,
-            forgets_failures=self._was_alone and len(self._members()) > 1,
+            forgets_failures=is_back,
         )
-        if len(self._members()) > 1:
-            self._was_alone = False
         self._is_new_life = False
         self._propose(operations, news=Present(self.identity.name), expected=True)
 

@@ -40,6 +40,11 @@ class Memory:
         repeated = [(e.get("operation") or "", int(e.get("interval") or 0)) for e in entries.values()]
         return tuple((action, interval_ms) for action, interval_ms in repeated if interval_ms)
 
+    def forget_failures(self) -> tuple[tuple[str, str, int], ...]:
+        """Forget every resource with a failure in its history; returns (resource, action, interval in ms) of what was repeated."""
+        failed = [name for name, entries in self._entries.items() if f"{name}_last_failure_0" in entries]
+        return tuple((name, action, interval_ms) for name in failed for action, interval_ms in self.forget(name))
+
     def xml(self) -> str:
         """All lrm_resource elements."""
         return "".join(

@@ -109,8 +109,8 @@ class ManagerHost:
             asyncio.create_task(self._engine_line(), name="engine"),
         ]
         await asyncio.sleep(0)  # the planner's line is open before anything asks for a plan
-        self._perform(self._node.start(self._now()))
         self._network.open()
+        self._perform(self._node.start(self._now()))
         await self._api.start()
         try:
             return await self._stopped

@@ -19,7 +19,7 @@ import msgspec
 from lxml import etree
 
 from standfast.base.report import Report, error
-from standfast.runtime.supervisor import die_with_parent
+from standfast.runtime.supervisor import call_process, die_with_parent
 from standfast.scheduler.api import Plan
 from standfast.scheduler.plan import schedule
 
@@ -90,6 +90,7 @@ def fork_planner() -> Planner:
 def _work(line: socket.socket) -> int:
     """The worker's whole life."""
     die_with_parent(signal.SIGKILL)
+    call_process("planner")
     for sign in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(sign, signal.SIG_IGN)  # the manager decides when both end
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)

@@ -25,7 +25,7 @@ NO_RESTART = 78
 STEADY_S = 30.0
 PAUSES_S = (0.0, 0.0, 0.5, 1.0, 2.0, 5.0, 10.0)
 GRACE_S = 90.0
-_PR_SET_PDEATHSIG = 1
+_PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
 _WATCHED = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 
 
@@ -45,6 +45,11 @@ class Child:
 def die_with_parent(sign: int) -> None:
     """Ask the kernel for `sign` when the parent dies (prctl(2), PR_SET_PDEATHSIG)."""
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, sign, 0, 0, 0)
+
+
+def call_process(name: str) -> None:
+    """Show this process as `sf-NAME` in ps and top (prctl(2), PR_SET_NAME; 15 characters at most)."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_NAME, f"sf-{name}".encode(), 0, 0, 0)
 
 
 class Supervisor:
@@ -153,6 +158,7 @@ def _live(child: Child) -> int:
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _WATCHED)
         die_with_parent(signal.SIGTERM)
+        call_process(child.name)
         return child.run()
     except BaseException:  # the last line of defence of a process: say what it was, then die
         traceback.print_exc()
