@@ -179,7 +179,10 @@ def read_route(message: bytes) -> ConnectedRoute | None:
     destination, index = route.get_attr("RTA_DST"), route.get_attr("RTA_OIF")
     if route.get_attr("RTA_GATEWAY") or route.get_attr("RTA_MULTIPATH") or not destination or not index:
         return None
-    network = ip_network(f"{destination}/{length}", strict=False)
+    try:
+        network = ip_network(f"{destination}/{length}", strict=False)
+    except ValueError as fault:
+        raise Malformed("rtm_dst_len", str(fault)) from fault
     return ConnectedRoute(str(network), index, route.get_attr("RTA_PRIORITY") or 0)
 
 

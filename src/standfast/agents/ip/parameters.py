@@ -248,7 +248,7 @@ def _unsupported(remedy: str) -> Callable[[str, str], str]:
     return parser
 
 
-_CLUSTER_IP = _unsupported("one node holds the address at a time; for a shared one use a load balancer")
+_CLUSTER_IP = _unsupported("one node holds the address at a time")
 
 _PARSERS: dict[str, Callable[[str, str], object]] = {
     "ip": _address,
@@ -258,7 +258,7 @@ _PARSERS: dict[str, Callable[[str, str], object]] = {
     "broadcast": _broadcast,
     "proto": _one_of("kernel", remedy="leave it out, or kernel: connected routes are what is searched"),
     "iflabel": _label,
-    "lvs_support": _only_false("leave it out and keep the address on lo by the host's own configuration"),
+    "lvs_support": _only_false("configure the address on lo in the host itself"),
     "lvs_ipv6_addrlabel": _only_false("preferred_lft=0 keeps the address from being chosen as a source"),
     "lvs_ipv6_addrlabel_value": _between(0, 2**31 - 1),
     "mac": _CLUSTER_IP,
