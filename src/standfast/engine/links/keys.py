@@ -4,7 +4,8 @@ Owns: HKDF-SHA256 (RFC 5869) from the authkey to handshake and traffic keys, and
 clear. Does not own: who uses which key when (session.py, links.py), reading key files.
 
 An authkey is never used as a cipher key itself: `extract` is salted with the cluster's name, so that one file copied to two
-clusters still gives two unrelated sets of keys.
+clusters still gives two unrelated sets of keys. One shared key cannot tell its holders apart: who has it, and the use of a
+node's address, can speak as that node.
 """
 
 from __future__ import annotations
