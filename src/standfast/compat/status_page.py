@@ -30,6 +30,10 @@ class View:
     only_resource: str = ""
 
 
+FULL = View()
+"""What `crm status` shows: crm_mon -1 -r."""
+
+
 class Page:
     """Lines with Pacemaker's bullets: an item of level n is indented by 2n blanks and has a star."""
 

@@ -20,6 +20,21 @@ def leaves(resources: Iterable[ResourceStatus]) -> list[ResourceStatus]:
     return found
 
 
+def placed(situation: Situation, node: str) -> list[tuple[ResourceStatus, ResourceStatus | None]]:
+    """(primitive, the clone it is an instance of) on a node, in the order of the node's history."""
+    order: dict[str, int] = {}
+    for at, operation in enumerate(situation.operations):
+        if operation.node == node:
+            order.setdefault(base_id(operation.resource), at)
+    found = [
+        (leaf, top if top.kind == "clone" else None)
+        for top in situation.resources
+        for leaf in leaves([top])
+        if node in leaf.nodes
+    ]
+    return sorted(found, key=lambda pair: order.get(base_id(pair[0].id), len(situation.operations)))
+
+
 def base_id(resource_id: str) -> str:
     """The id without the number of an instance: `web:1` is `web`."""
     head, colon, number = resource_id.rpartition(":")
@@ -38,7 +53,12 @@ def is_partly_active(resource: ResourceStatus) -> bool:
 
 def is_disabled(resource: ResourceStatus) -> bool:
     """Whether its target role keeps it from what it could be."""
-    return resource.target_role == "Stopped" or (is_promotable(resource) and resource.target_role in {"Unpromoted", "Slave"})
+    return _is_aimed(resource, "stopped") or (is_promotable(resource) and _is_aimed(resource, "unpromoted", "slave"))
+
+
+def _is_aimed(resource: ResourceStatus, *roles: str) -> bool:
+    """Whether the target role is one of these; case does not count (text2role)."""
+    return resource.target_role.lower() in roles
 
 
 def is_promotable(resource: ResourceStatus) -> bool:
@@ -97,7 +117,7 @@ def _resource(page: Page, resource: ResourceStatus, situation: Situation, view: 
     if resource.kind == "clone":
         _clone(page, resource, situation, view)
     elif resource.kind in {"group", "bundle"}:
-        _group(page, resource, situation, view)
+        _group(page, resource, situation, view, parent)
     else:
         page.item(resource_text(resource, situation, parent=parent))
 
@@ -135,9 +155,9 @@ def _flags(resource: ResourceStatus, parent: ResourceStatus | None, node: str) -
     flags = ["UNCLEAN"] if resource.unclean and node else []
     if resource.pending in {"Monitoring", "monitor"}:
         flags.append("Monitoring")
-    if resource.target_role == "Stopped":
+    if _is_aimed(resource, "stopped"):
         flags.append("disabled")
-    elif parent is not None and is_promotable(parent) and resource.target_role in {"Unpromoted", "Slave"}:
+    elif parent is not None and is_promotable(parent) and _is_aimed(resource, "unpromoted", "slave"):
         flags.append(f"target-role:{resource.target_role}")
     if resource.blocked:
         flags.append("blocked")
@@ -154,7 +174,7 @@ def _failed_probe(resource_id: str, node: str, situation: Situation) -> Operatio
     return None
 
 
-def _group(page: Page, group: ResourceStatus, situation: Situation, view: View) -> None:
+def _group(page: Page, group: ResourceStatus, situation: Situation, view: View, parent: ResourceStatus | None) -> None:
     children = [child for child in group.children if view.inactive or is_partly_active(child) or view.by_node]
     if not children:
         return
@@ -172,7 +192,7 @@ def _group(page: Page, group: ResourceStatus, situation: Situation, view: View) 
         brief_lines(page, group.children, inactive=True, with_nodes=True)
     else:
         for child in children:
-            _resource(page, child, situation, view, parent=None)
+            _resource(page, child, situation, view, parent=parent)
     page.end()
 
 
@@ -222,7 +242,7 @@ def _clone(page: Page, clone: ResourceStatus, situation: Situation, view: View) 
 def _instances(page: Page, clone: ResourceStatus, promoted: list[str], started: list[str], stopped: dict[str, list[str]]) -> None:
     word = "Started"
     if is_promotable(clone):
-        word = "Unpromoted (target-role)" if clone.target_role in {"Unpromoted", "Slave"} else "Unpromoted"
+        word = "Unpromoted (target-role)" if _is_aimed(clone, "unpromoted", "slave") else "Unpromoted"
     lines = {"Promoted": promoted, word: started, **stopped}
     for title, names in lines.items():
         if names:
@@ -280,7 +300,7 @@ def _stopped(clone: ResourceStatus, situation: Situation, running: int) -> dict[
     if is_unique(clone) or limit <= running:
         return {}
     busy = {node for leaf in leaves([clone]) for node in leaf.nodes}
-    usual = "Stopped (disabled)" if clone.target_role == "Stopped" else "Stopped"
+    usual = "Stopped (disabled)" if _is_aimed(clone, "stopped") else "Stopped"
     titles: dict[str, list[str]] = {}
     for node in sorted_nodes(situation):
         if node.name not in busy:

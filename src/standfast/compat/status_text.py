@@ -13,8 +13,8 @@ from standfast.api.status import situation_from_json
 from standfast.base.situation import FailCount, NodeStatus, OperationStatus, ResourceStatus, Situation
 from standfast.compat.dates import Date, ctime_text, iso_text
 from standfast.compat.exit_codes import execution_text, interval_text, is_masked_probe, ocf_text
-from standfast.compat.status_page import Page, View, count_text, is_true, sorted_nodes
-from standfast.compat.status_resources import base_id, brief_lines, is_wanted, leaves, resource_text, resources_section
+from standfast.compat.status_page import FULL, Page, View, count_text, is_true, sorted_nodes
+from standfast.compat.status_resources import base_id, brief_lines, is_wanted, leaves, placed, resource_text, resources_section
 
 INFINITY = 1_000_000
 STATES = {
@@ -22,8 +22,6 @@ STATES = {
     "joining": "Pacemaker daemons are starting",
     "stopping": "Pacemaker daemons are shutting down",
 }
-FULL = View()
-"""What `crm status` shows: crm_mon -1 -r."""
 _HIDDEN_ATTRIBUTES = ("fail-count", "last-failure", "shutdown", "terminate", "standby", "#")
 
 
@@ -157,7 +155,7 @@ def _nodes(situation: Situation, view: View) -> list[str]:
     page.begin("Node List")
     lists: dict[str, list[str]] = {"Online": [], "OFFLINE": [], "RemoteOnline": [], "RemoteOFFLINE": []}
     for node in shown:
-        if _is_special(node) or view.by_node:
+        if _is_special(node) or view.by_node or view.detail:
             _node(page, node, situation, view)
         else:
             title = ("Remote" if node.kind == "remote" else "") + ("Online" if node.online else "OFFLINE")
@@ -166,6 +164,11 @@ def _nodes(situation: Situation, view: View) -> list[str]:
         if names:
             page.item(f"{title}: [ {' '.join(names)} ]")
     return page.lines
+
+
+def feature_set(node: NodeStatus) -> str:
+    """The version of the operations that a node understands; the attribute exists since 3.15.1."""
+    return dict(node.attributes).get("#feature-set", "<3.15.1")
 
 
 def _is_special(node: NodeStatus) -> bool:
@@ -195,19 +198,21 @@ def _node(page: Page, node: NodeStatus, situation: Situation, view: View) -> Non
     kind = "RemoteNode" if node.kind == "remote" else "Node"
     text = f"{kind} {display_name(node, view)}: {node_state(node)}"
     text += {"red": " (health is RED)", "yellow": " (health is YELLOW)"}.get(node.health, "")
+    if view.detail and node.online and node.kind == "member":
+        text += f", feature set {feature_set(node)}"
     if not view.by_node:
         page.item(text)
         return
-    running = [leaf for leaf in leaves(situation.resources) if node.name in leaf.nodes and is_wanted(leaf, view)]
+    running = [(leaf, clone) for leaf, clone in placed(situation, node.name) if is_wanted(leaf, view)]
     if view.brief and not running:
         return
     page.begin(text)
     page.begin("Resources")
     if view.brief:
-        brief_lines(page, running, inactive=False, with_nodes=False, on=node.name)
+        brief_lines(page, [leaf for leaf, _ in running], inactive=False, with_nodes=False, on=node.name)
     else:
-        for leaf in running:
-            page.item(resource_text(leaf, situation, with_node=False))
+        for leaf, clone in running:
+            page.item(resource_text(leaf, situation, with_node=False, parent=clone))
     page.end()
     page.end()
 
@@ -234,7 +239,9 @@ def _attributes(situation: Situation, view: View) -> list[str]:
 
 def _history(situation: Situation, view: View, date: Date) -> list[str]:
     page = Page()
+    first = {operation.node: at for at, operation in reversed(list(enumerate(situation.operations)))}
     online = [node for node in situation.nodes if node.online and _is_shown(node, view)]
+    online.sort(key=lambda node: first.get(node.name, len(first)))  # the order of the status section
     if not online:
         return []
     page.begin("Operations" if view.operations else "Migration Summary")
@@ -242,7 +249,7 @@ def _history(situation: Situation, view: View, date: Date) -> list[str]:
         before = len(page.lines)
         page.begin(f"Node: {display_name(node, view)}")
         for resource, operations in node_history(situation, node.name):
-            count = failcount_text(situation, resource, node.name)
+            count = fail_count(situation, resource, node.name)
             if not is_wanted(ResourceStatus(resource, "primitive"), view) or not (view.operations or count.count):
                 continue
             title = f"{resource}: {history_text(count, date)}"
@@ -268,16 +275,16 @@ def node_history(situation: Situation, node: str) -> list[tuple[str, list[Operat
             continue
         if task_name(operation) == "probe" and operation.rc == 7:
             continue
-        found.setdefault(base_id(operation.resource), []).append(operation)
+        found.setdefault(operation.resource, []).append(operation)
     return [(resource, sorted(operations, key=lambda operation: operation.call)) for resource, operations in found.items()]
 
 
-def failcount_text(situation: Situation, resource: str, node: str) -> FailCount:
+def fail_count(situation: Situation, resource: str, node: str) -> FailCount:
     """The failures of a resource on a node; none, with the threshold of the resource, when nothing failed."""
     for count in situation.fail_counts:
-        if base_id(count.resource) == resource and count.node == node:
+        if base_id(count.resource) == base_id(resource) and count.node == node:
             return count
-    meta = next((dict(leaf.meta) for leaf in leaves(situation.resources) if base_id(leaf.id) == resource), {})
+    meta = next((dict(leaf.meta) for leaf in leaves(situation.resources) if base_id(leaf.id) == base_id(resource)), {})
     text = meta.get("migration-threshold", "")
     return FailCount(resource, node, 0, int(text) if text.isdecimal() else INFINITY, 0)
 
@@ -328,7 +335,7 @@ def _failures(situation: Situation, view: View, date: Date) -> list[str]:
 def _friendly(operation: OperationStatus, date: Date) -> str:
     interval = f"{interval_text(operation.interval_ms)}-interval " if operation.interval_ms else ""
     task = "probe" if task_name(operation) == "probe" else operation.task
-    text = f"{base_id(operation.resource)} {interval}{task} on {operation.node}"
+    text = f"{_subject(operation)} {interval}{task} on {operation.node}"
     if operation.status == 0:
         text += f" returned '{ocf_text(operation.rc)}'" + (f" ({operation.exit_reason})" if operation.exit_reason else "")
     else:
@@ -336,6 +343,12 @@ def _friendly(operation: OperationStatus, date: Date) -> str:
         text += f" could not be executed ({execution_text(operation.status)}{reason})"
     text += f" at {date(operation.last_rc_change_s)}" if operation.last_rc_change_s else ""
     return text + (f" after {interval_text(operation.exec_ms)}" if operation.exec_ms > 0 else "")
+
+
+def _subject(operation: OperationStatus) -> str:
+    """The resource as the operation's key names it: an instance of a unique clone keeps its number."""
+    tail = f"_{operation.task}_{operation.interval_ms}"
+    return operation.key.removesuffix(tail) if operation.key.endswith(tail) else base_id(operation.resource)
 
 
 def _technical(operation: OperationStatus, date: Date) -> str:

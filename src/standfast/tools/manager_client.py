@@ -1,0 +1,96 @@
+"""What the Pacemaker-named tools share: asking the manager, small edits of the CIB, and the words for an absent cluster."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from standfast.base.report import Refused, error
+from standfast.client.connection import EXIT_DISCONNECTED, Connection
+from standfast.compat.xml_text import elements, tag
+
+EXIT_NO_SUCH = 105
+EXIT_USAGE = 64
+
+Attributes = dict[str, str]
+Operation = dict[str, Any]
+
+
+class Manager:
+    """A connection to the manager, with the tool's name as the author of its changes."""
+
+    def __init__(self, client: str, timeout_s: float = 60.0) -> None:
+        """Raises Refused (102) when nobody answers."""
+        self.client = client
+        self._connection = Connection("manager", timeout_s=timeout_s)
+
+    def call(self, verb: str, **arguments: Any) -> dict[str, Any]:
+        """One request, one reply."""
+        return self._connection.call(verb, **arguments)
+
+    def found(self, xpath: str) -> list[tuple[str, Attributes]]:
+        """(name, attributes) of the elements that an XPath selects, without what is inside them; none is no error."""
+        try:
+            xml = self.call("cib.query", xpath=xpath)["xml"]
+        except Refused as refused:
+            if refused.exit_code == EXIT_NO_SUCH:
+                return []
+            raise
+        return _outermost(xml)
+
+    def apply(self, *operations: Operation, force: bool = False) -> None:
+        """Change the CIB: all operations or none."""
+        self.call("cib.apply", operations=list(operations), client=self.client, user="root", force=force)
+
+    def local_name(self) -> str:
+        """The name of this node."""
+        name: str = self.call("status")["local_node"]
+        return name
+
+    def node_id(self, name: str) -> str:
+        """The id of a node. Raises Refused (105) for a name that nobody has."""
+        for _, attributes in self.found("/cib/configuration/nodes/node"):
+            if name in {attributes.get("uname"), attributes.get("id")}:
+                return attributes["id"]
+        raise Refused(
+            error("tool.no-such-node", f"there is no node {name}", "", "crm_node -l lists them"), exit_code=EXIT_NO_SUCH
+        )
+
+
+def _outermost(xml: str) -> list[tuple[str, Attributes]]:
+    """The matches themselves: what stands at the top, or directly in <xpath-query>."""
+    lines = xml.strip().splitlines()
+    found = list(elements(xml))
+    if not found:
+        return []
+    if found[0][0] != "xpath-query":
+        return found[:1]
+    depth = min((len(line) - len(line.lstrip()) for line in lines[1:-1]), default=0)
+    tops = [line for line in lines[1:-1] if len(line) - len(line.lstrip()) == depth and not line.lstrip().startswith("</")]
+    return [item for line in tops for item in list(elements(line))[:1]]
+
+
+def modify(scope: str, xml: str) -> Operation:
+    """Merge an element in, creating what is missing."""
+    return {"kind": "modify", "scope": scope, "xml": xml, "allow_create": True}
+
+
+def delete(xpath: str, *, multiple: bool = True) -> Operation:
+    """Remove what an XPath selects."""
+    return {"kind": "delete", "xpath": xpath, "multiple": multiple}
+
+
+def nested(*levels: tuple[str, Attributes]) -> str:
+    """Elements inside one another, the outermost first."""
+    start = "".join(tag(name, dict(attributes), is_open=True) for name, attributes in levels[:-1])
+    name, attributes = levels[-1]
+    return start + tag(name, dict(attributes)) + "".join(f"</{name}>" for name, _ in reversed(levels[:-1]))
+
+
+def absent(name: str, refused: Refused) -> bool:
+    """Whether nobody answers; then the originals' own lines have been written to stderr."""
+    if refused.exit_code != EXIT_DISCONNECTED:
+        return False
+    sys.stderr.write("error: Could not connect to launcher: Connection refused\n")
+    sys.stderr.write(f"{name}: Connection to cluster failed: Connection refused\n")
+    return True
