@@ -209,9 +209,7 @@ class Methods(Protocol):
     def action_flags(self, op: Op, node: Node | None) -> int:
         """An action's flags as orderings see them."""
 
-    def update_ordered(
-        self, cluster: Cluster, first: Op, then: Op, node: Node | None, flags: int, wanted: int, kind: int
-    ) -> int:
+    def update_ordered(self, cluster: Cluster, first: Op, then: Op, node: Node | None, flags: int, wanted: int, kind: int) -> int:
         """Let one ordering change `first` and `then`; returns CHANGED_FIRST | CHANGED_THEN."""
 
 

@@ -62,7 +62,7 @@ def resolve(cluster: Cluster, element: etree._Element) -> etree._Element | None:
         return element
     target = cluster.ids.get(reference)
     if target is None or target.tag != element.tag:
-        _complain(cluster, element, f"no {element.tag} with id '{reference}'")
+        _complain(cluster, element, f"no {element.tag!s} with id '{reference}'")
         return None
     return target
 
@@ -82,7 +82,7 @@ def _condition(cluster: Cluster, condition: etree._Element, subject: Subject, de
             if condition.get("name") != subject.op_name:
                 return False
             return condition.get("interval") is None or interval_ms(condition.get("interval")) == subject.op_interval_ms
-    _complain(cluster, condition, f"{condition.tag} is not a condition")
+    _complain(cluster, condition, f"{condition.tag!s} is not a condition")
     return False
 
 
@@ -277,4 +277,4 @@ def _block_score(block: etree._Element) -> int:
 
 
 def _complain(cluster: Cluster, element: etree._Element, why: str) -> None:
-    cluster.tell(warning("scheduler.rule", f"{element.tag} '{element.get('id', '')}' does not pass", why))
+    cluster.tell(warning("scheduler.rule", f"{element.tag!s} '{element.get('id', '')}' does not pass", why))

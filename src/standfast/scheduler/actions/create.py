@@ -151,9 +151,7 @@ def create_primitive_actions(cluster: Cluster, rsc: Resource) -> None:
     current, count, clean = active_node(rsc)
     for source in reversed(rsc.dangling_sources):
         abort_dangling(cluster, rsc, source)
-    moving = (
-        current is not None and rsc.assigned is not None and current is not rsc.assigned and rsc.next_role >= Role.STARTED
-    )
+    moving = current is not None and rsc.assigned is not None and current is not rsc.assigned and rsc.next_role >= Role.STARTED
     migrate = moving and current is not None and can_migrate(rsc, current)
     need_stop = moving
     twice = False

@@ -119,16 +119,10 @@ def _most_frequent_monitor(rsc: Resource) -> etree._Element | None:
 
 
 def _is_promoted_monitor(op: etree._Element) -> bool:
-    return (
-        op.get("name") == "monitor"
-        and parse_role(op.get("role")) == Role.PROMOTED
-        and interval_ms(op.get("interval")) > 0
-    )
+    return op.get("name") == "monitor" and parse_role(op.get("role")) == Role.PROMOTED and interval_ms(op.get("interval")) > 0
 
 
-def _validate_on_fail(
-    cluster: Cluster, rsc: Resource, task: str, config: etree._Element | None, meta: dict[str, str]
-) -> None:
+def _validate_on_fail(cluster: Cluster, rsc: Resource, task: str, config: etree._Element | None, meta: dict[str, str]) -> None:
     """Drop or set on-fail where the operation does not allow what is configured."""
     value = meta.get("on-fail")
     lowered = (value or "").lower()

@@ -82,8 +82,7 @@ def effective_policy(cluster: Cluster, rsc: Resource) -> QuorumPolicy:
     if cluster.policy != QuorumPolicy.DEMOTE:
         return cluster.policy
     if rsc.role in (Role.PROMOTED, Role.UNPROMOTED):
-        if rsc.next_role > Role.UNPROMOTED:
-            rsc.next_role = Role.UNPROMOTED
+        rsc.next_role = min(rsc.next_role, Role.UNPROMOTED)
         return QuorumPolicy.IGNORE
     return QuorumPolicy.STOP
 

@@ -37,7 +37,11 @@ def unpack_constraints(cluster: Cluster) -> None:
             continue
         unpack = KINDS.get(constraint.tag)
         if constraint.get("id") is None or unpack is None:
-            why = "it has no id" if constraint.get("id") is None else f"constraints of kind '{constraint.tag}' are not scheduled yet"
+            why = (
+                "it has no id"
+                if constraint.get("id") is None
+                else f"constraints of kind '{constraint.tag}' are not scheduled yet"
+            )
             cluster.tell(error("scheduler.constraint", f"{constraint.tag} '{constraint.get('id', '')}' is ignored", why))
             continue
         unpack(cluster, constraint)

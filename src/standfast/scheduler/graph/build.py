@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from standfast.base.report import warning
 from standfast.scheduler.actions.digests import meta_name
 from standfast.scheduler.actions.meta import rsc_params
 from standfast.scheduler.graph.inputs import belongs, wanted
@@ -18,6 +19,7 @@ def build_graph(cluster: Cluster) -> Graph:
         _add_resource(cluster, rsc, actions)
     for op in reversed(cluster.actions):
         _add(cluster, op, actions)
+    actions = _executable(cluster, actions)
     limit = int_or(cluster.option("migration-limit"), -1)
     return Graph(
         actions=tuple(actions),
@@ -29,6 +31,32 @@ def build_graph(cluster: Cluster) -> Graph:
         migration_limit=limit if limit > 0 else -1,
         recheck_by_s=cluster.recheck_by_s or None,
     )
+
+
+def _executable(cluster: Cluster, actions: list[Action]) -> list[Action]:
+    """Without the actions that could never be carried out: they wait for something that can't run, or for each other.
+
+    The original leaves them in, and its transition then ends early; leaving them out does the same things.
+    """
+    waiting = {action.id: len(action.inputs) for action in actions}
+    followers: dict[int, list[int]] = {}
+    for action in actions:
+        for needed in action.inputs:
+            followers.setdefault(needed, []).append(action.id)
+    ready = [action_id for action_id, count in waiting.items() if count == 0]
+    possible = set(ready)
+    while ready:
+        for follower in followers.get(ready.pop(), ()):
+            waiting[follower] -= 1
+            if waiting[follower] == 0:
+                possible.add(follower)
+                ready.append(follower)
+    for action in actions:
+        if action.id not in possible:
+            what = f"{action.operation_key} on {action.node}" if action.node else action.operation_key
+            why_not = "what must come first can't run, or orderings form a circle"
+            cluster.tell(warning("scheduler.blocked", f"{what} is left out", why_not))
+    return [action for action in actions if action.id in possible]
 
 
 def _add_resource(cluster: Cluster, rsc: Resource, actions: list[Action]) -> None:

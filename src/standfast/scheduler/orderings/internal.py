@@ -68,9 +68,7 @@ def _member(cluster: Cluster, group: Resource, member: Resource, previous: Resou
             down |= AR_ORDERED
             after_down = AR_FIRST_IMPLIES_THEN
     elif group.colocated:
-        new_colocation(
-            cluster, "#group-members", INFINITY, member, previous, influence=member.critical, explicit=False
-        )
+        new_colocation(cluster, "#group-members", INFINITY, member, previous, influence=member.critical, explicit=False)
     if promotable:
         order_tasks(cluster, group, "demote", member, "demote", down)
         order_tasks(cluster, member, "demote", group, "demoted", after_down)

@@ -106,9 +106,7 @@ def _restart(first: Op, then: Op, wanted: int) -> None:
         clear_because(then, RUNNABLE, first)
 
 
-def update_ordered(
-    cluster: Cluster, first: Op, then: Op, node: Node | None, flags: int, wanted: int, kind: int
-) -> int:
+def update_ordered(cluster: Cluster, first: Op, then: Op, node: Node | None, flags: int, wanted: int, kind: int) -> int:
     """Let one kind of ordering change two actions of primitives; `flags` are the first's, `wanted` those that count."""
     del node
     then_before, first_before = then.flags, first.flags
@@ -151,9 +149,7 @@ def update_ordered(
     return changed
 
 
-def group_update_ordered(
-    cluster: Cluster, first: Op, then: Op, node: Node | None, flags: int, wanted: int, kind: int
-) -> int:
+def group_update_ordered(cluster: Cluster, first: Op, then: Op, node: Node | None, flags: int, wanted: int, kind: int) -> int:
     """The same for a group: what holds for its action holds for its members'."""
     changed = update_ordered(cluster, first, then, node, flags, wanted, kind)
     assert then.rsc is not None

@@ -268,5 +268,3 @@ def add_dependent_scores(cluster: Cluster, colocation: Colocation, primary: Reso
     assert walk.table is not None
     note_changes(cluster, primary, walk.table, colocation)
     primary.allowed = walk.table
-
-

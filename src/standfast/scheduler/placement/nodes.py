@@ -87,9 +87,7 @@ def _stop_scheduled(rsc: Resource) -> None:
     for op in rsc.actions:
         if op.task == "stop":
             op.flags &= ~OPTIONAL
-        elif op.task == "start":
-            op.flags &= ~RUNNABLE
-        elif op.meta.get("interval", "0") != "0" and op.meta.get("op_target_rc") != "7":
+        elif op.task == "start" or (op.meta.get("interval", "0") != "0" and op.meta.get("op_target_rc") != "7"):
             op.flags &= ~RUNNABLE
 
 

@@ -26,9 +26,7 @@ def situation_of(cluster: Cluster) -> Situation:
     leaves = [leaf for rsc in cluster.resources for leaf in primitives(rsc)]
     counted = [leaf for leaf in leaves if not leaf.removed or leaf.role > Role.STOPPED]
     operations = [
-        _operation(entry, rsc_id, node_name)
-        for (node_name, rsc_id), entries in cluster.history.items()
-        for entry in entries
+        _operation(entry, rsc_id, node_name) for (node_name, rsc_id), entries in cluster.history.items() for entry in entries
     ]
     return Situation(
         nodes=tuple(_node(cluster, node) for node in cluster.nodes),
@@ -75,9 +73,7 @@ def health_of(cluster: Cluster, node: Node) -> str:
         points = parse_score(value, 0, scores)
         if lowered == "red" or (lowered not in ("yellow", "green") and points is not None and points <= scores["red"]):
             return "red"
-        if lowered == "yellow" or (
-            points is not None and points <= scores["yellow"] and scores["yellow"] != scores["green"]
-        ):
+        if lowered == "yellow" or (points is not None and points <= scores["yellow"] and scores["yellow"] != scores["green"]):
             health = "yellow"
     return health
 

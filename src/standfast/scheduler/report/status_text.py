@@ -152,10 +152,6 @@ def _flags(rsc: Resource, node: Node | None, show_pending: bool) -> list[str]:
 
 def counts(cluster: Cluster) -> tuple[int, int, int]:
     """(instances, disabled ones, blocked ones), removed resources only while they are active."""
-    counted = [
-        rsc for rsc in walk(cluster.resources) if not rsc.children and (not rsc.removed or rsc.role > Role.STOPPED)
-    ]
+    counted = [rsc for rsc in walk(cluster.resources) if not rsc.children and (not rsc.removed or rsc.role > Role.STOPPED)]
     disabled = sum(1 for rsc in counted if is_disabled(rsc))
     return len(counted), disabled, sum(1 for rsc in counted if rsc.blocked)
-
-

@@ -54,9 +54,7 @@ class HistoryEntry:
     @property
     def masks_failure(self) -> bool:
         """A probe that failed because the agent or its configuration is not there: it counts as "not running"."""
-        return self.is_probe and (
-            self.rc in (RC_NOT_INSTALLED, RC_INVALID_PARAM) or self.status == NOT_INSTALLED
-        )
+        return self.is_probe and (self.rc in (RC_NOT_INSTALLED, RC_INVALID_PARAM) or self.status == NOT_INSTALLED)
 
 
 def _number(text: str | None, default: int) -> int:

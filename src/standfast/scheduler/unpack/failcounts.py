@@ -37,9 +37,7 @@ def base_name(rsc_id: str) -> str:
     return re.sub(r":\d+$", "", rsc_id)
 
 
-def fail_count(
-    cluster: Cluster, node: Node, rsc: Resource, effective: bool = True, entry: HistoryEntry | None = None
-) -> Fails:
+def fail_count(cluster: Cluster, node: Node, rsc: Resource, effective: bool = True, entry: HistoryEntry | None = None) -> Fails:
     """Failures of `rsc` on `node`. `effective` leaves out what failure-timeout has expired; `entry` is the operation being
     looked at, for the check that on-fail=block never expires."""
     count, last = 0, 0

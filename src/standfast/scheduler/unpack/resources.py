@@ -69,8 +69,14 @@ def unpack_resource(cluster: Cluster, element: etree._Element, parent: Resource 
     rsc_id = element.get("id")
     xml = _expand_template(cluster, element)
     variant = VARIANTS.get(str(element.tag))
-    if not rsc_id or variant is None or xml is None:
-        cluster.tell(error("scheduler.resource", f"{element.tag} '{rsc_id or ''}' is ignored", "its configuration is invalid"))
+    if not rsc_id or variant is None or xml is None or rsc_id in cluster.by_id:
+        cluster.tell(
+            error(
+                "scheduler.resource",
+                f"{element.tag} '{rsc_id or ''}' is ignored",
+                "its configuration is invalid, or its id is taken",
+            )
+        )
         return None
     rsc = Resource(rsc_id, variant, xml, parent)
     _read_operations(cluster, rsc)

@@ -104,12 +104,17 @@ def _check_expiry(cluster: Cluster, result: Result) -> bool:
             reason = "resource parameters have changed"
     if reason:
         clear_failcount(cluster, rsc, node, reason)
-    if expired and entry.is_probe and result.rc in (
-        e.RC_OK,
-        e.RC_NOT_RUNNING,
-        e.RC_PROMOTED,
-        e.RC_DEGRADED,
-        e.RC_DEGRADED_PROMOTED,
+    if (
+        expired
+        and entry.is_probe
+        and result.rc
+        in (
+            e.RC_OK,
+            e.RC_NOT_RUNNING,
+            e.RC_PROMOTED,
+            e.RC_DEGRADED,
+            e.RC_DEGRADED_PROMOTED,
+        )
     ):
         expired = False
     return expired
