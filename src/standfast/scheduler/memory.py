@@ -285,6 +285,8 @@ class Resource:
     dangling_sources: list[Node] = field(default_factory=list)
     params: dict[str, dict[str, str]] = field(default_factory=dict)
     # constraints and actions
+    tickets: list[RscTicket] = field(default_factory=list)
+    locations: list[Location] = field(default_factory=list)
     with_this: list[Colocation] = field(default_factory=list)
     this_with: list[Colocation] = field(default_factory=list)
     actions: list[Op] = field(default_factory=list)
@@ -399,6 +401,24 @@ class Location:
 
 
 @dataclass(eq=False, slots=True)
+class Ticket:
+    """A ticket of a multi-site cluster."""
+
+    id: str
+    granted: bool = False
+    standby: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RscTicket:
+    """A resource's need of a ticket; `policy` is stop, demote, fence or freeze."""
+
+    ticket: Ticket
+    policy: str
+    role: Role
+
+
+@dataclass(eq=False, slots=True)
 class Failure:
     """A failed operation that status commands show."""
 
@@ -444,6 +464,7 @@ class Cluster:
     by_id: dict[str, Resource] = field(default_factory=dict)
     templates: dict[str, list[str]] = field(default_factory=dict)
     tags: dict[str, list[str]] = field(default_factory=dict)
+    tickets: dict[str, Ticket] = field(default_factory=dict)
     history: dict[tuple[str, str], list[HistoryEntry]] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
     actions: list[Op] = field(default_factory=list)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from standfast.scheduler.actions.changes import clear_removed_failcounts, handle_config_changes
 from standfast.scheduler.actions.probes import schedule_probes
 from standfast.scheduler.api import Plan
+from standfast.scheduler.constraints.tickets import unpack_ticket_states
 from standfast.scheduler.constraints.unpack import apply_node_health, unpack_constraints
 from standfast.scheduler.fencing.schedule import schedule_fencing_and_shutdowns
 from standfast.scheduler.graph.build import build_graph
@@ -42,6 +43,7 @@ def unpack(root: etree._Element, now_s: int) -> Cluster:
     unpack_nodes(cluster)
     unpack_resources(cluster)
     unpack_tags(cluster)
+    unpack_ticket_states(cluster)
     unpack_status(cluster)
     return cluster
 

@@ -6,11 +6,12 @@ from standfast.base.report import error
 from standfast.scheduler.constraints.colocation import unpack_colocation
 from standfast.scheduler.constraints.location import health_location, unpack_location
 from standfast.scheduler.constraints.ordering import unpack_ordering
+from standfast.scheduler.constraints.tickets import unpack_ticket
 from standfast.scheduler.memory import Cluster
 from standfast.scheduler.placement.scores import add_scores, parse_score
 from standfast.scheduler.values import is_true
 
-KINDS = {"rsc_location": unpack_location, "rsc_colocation": unpack_colocation, "rsc_order": unpack_ordering}
+KINDS = {"rsc_location": unpack_location, "rsc_colocation": unpack_colocation, "rsc_order": unpack_ordering, "rsc_ticket": unpack_ticket}
 
 
 def apply_node_health(cluster: Cluster) -> None:
