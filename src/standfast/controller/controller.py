@@ -108,7 +108,7 @@ class Controller:
         self._now = Now(0, 0)
         self._out: list[Effect] = []
         self._is_new_life = True
-        self._was_alone = False
+        self._was_apart = False
         self._congested = False
         self._waiting: dict[tuple[NodeId, int], tuple[Envelope, int]] = {}
         self._asked_rest: list[tuple[NodeId, int]] = []
@@ -214,7 +214,7 @@ class Controller:
         )
         if grew:
             self._out.append(Healed())
-        self._was_alone = self._was_alone or len(view.members) == 1
+        self._was_apart = len(view.members) > 1 and view.transitional == (self.identity.id,)
         self._machine_did(cib_effects.ViewInstalled(view.id.seq, view.members, quorum.quorate))
 
     def _engine_lost(self, reason: str) -> None:
@@ -325,10 +325,11 @@ class Controller:
 
     def _synced(self) -> None:
         """The document is agreed in this view: say what this node is and knows."""
-        is_back = self._was_alone and len(self._members()) > 1
+        is_back = self._was_apart
         if is_back:
-            # What failed while this node was cut off (no carrier, a lease that ran out) says nothing about now: probes will.
-            self._was_alone = False
+            # What failed while this node was apart (no carrier, a lease that ran out in a freeze) says nothing about now, and the
+            # others may run it since: without a history it is probed, not recovered.
+            self._was_apart = False
             for resource, action, interval_ms in self._memory.forget_failures():
                 self._out.append(CancelRecurring(resource, action, interval_ms, ""))
         operations = bookkeeping.announce(
