@@ -62,9 +62,9 @@ class Node:
         links = json.loads(self.ip("-j", "addr"))
         return [a | {"dev": link["ifname"]} for link in links for a in link["addr_info"] if a["local"] == ip]
 
-    def drive(self) -> Node:
+    def drive(self, *wrapper: str) -> Node:
         self.process = subprocess.Popen(
-            ["ip", "netns", "exec", self.namespace, sys.executable, str(DRIVER)],
+            ["ip", "netns", "exec", self.namespace, *wrapper, sys.executable, str(DRIVER)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -321,3 +321,55 @@ def test_ipv6(lab: dict[str, Node]) -> None:
     assert b.wait("Done", run=refused)["rc"] == 0
     assert a.addresses(VIP6) == []
     until(lambda: b.mac() in c.ip("-6", "neigh", "show", VIP6), 1)
+
+
+def test_without_capabilities_it_says_what_is_missing(lab: dict[str, Node]) -> None:
+    a = lab["a"].drive("setpriv", "--bounding-set", "-net_raw,-net_admin", "--inh-caps", "-net_raw,-net_admin")
+    done = a.start()
+    assert done["rc"] == 4
+    assert "CAP_NET_RAW" in done["reason"]
+    assert a.addresses() == []
+
+
+def test_the_interface_goes_and_comes_back(lab: dict[str, Node]) -> None:
+    a = lab["a"].drive()
+    assert a.start()["rc"] == 0
+    a.ip("link", "del", "eth0")
+    assert "gone" in a.wait("Changed")["reason"]
+    assert a.start()["rc"] == 5
+    switch = a.namespace[:-1] + "sw"
+    sh("ip", "-n", switch, "link", "add", "pa", "type", "veth", "peer", "name", "eth0", "netns", a.namespace)
+    sh("ip", "-n", switch, "link", "set", "pa", "master", "br0", "up")
+    a.ip("link", "set", "eth0", "up")
+    a.ip("addr", "add", "172.16.77.10/24", "dev", "eth0")
+    time.sleep(0.3)
+    assert a.start()["rc"] == 0
+    assert len(a.addresses()) == 1
+    a.ip("link", "set", "eth0", "down")
+    assert "down" in a.wait("Changed")["reason"]
+    a.ip("link", "set", "eth0", "up")
+    time.sleep(0.3)
+    assert a.start()["rc"] == 0, "the connected route is known again"
+
+
+def test_the_others_of_its_subnet_stay_when_it_goes(lab: dict[str, Node]) -> None:
+    a = lab["a"].drive()
+    parameters = {"ip": "10.77.0.1", "nic": "eth0", "cidr_netmask": "24"}
+    assert a.start(parameters)["rc"] == 0  # the first of its subnet: the kernel calls it primary
+    a.ip("addr", "add", "10.77.0.2/24", "dev", "eth0")
+    assert a.wait("Done", run=a.ask("stop", parameters))["rc"] == 0
+    assert a.addresses("10.77.0.1") == []
+    assert len(a.addresses("10.77.0.2")) == 1, "net.ipv4.conf.eth0.promote_secondaries"
+
+
+def test_a_storm_of_other_changes_does_not_hide_ours(lab: dict[str, Node]) -> None:
+    a = lab["a"].drive()
+    assert a.start()["rc"] == 0
+    storm = "".join(f"addr add 10.{n // 250}.{n % 250}.1/32 dev lo\n" for n in range(5000))
+    subprocess.run(["ip", "-n", a.namespace, "-batch", "-"], input=storm, text=True, check=True)
+    a.ip("addr", "del", f"{VIP}/32", "dev", "eth0")
+    a.wait("Tell", code="ip.deleted")
+    a.wait("PutAddress")
+    time.sleep(2.5)
+    assert len(a.addresses()) == 1
+    assert a.wait("Done", run=a.ask("monitor"))["rc"] == 0

@@ -44,7 +44,9 @@ BUFFER_BYTES = 4 << 20
 DATAGRAM_BYTES_MAX = 1 << 16
 DATAGRAMS_MAX = 4096  # read at one go before other work gets a turn
 ANSWER_S_MAX = 2
-DUMP_TRIES = 5
+DUMP_TRIES = 2  # where things keep changing, what the dump missed is queued
+ROUTES_LATER_S = 0.1
+EVENT_INTERVAL_S = 0.005  # between two NetworkChanged that nobody asked for, so that a storm leaves time for other work
 
 NetworkEvent = NetworkChanged | NeighbourHeard | Denied
 
@@ -58,7 +60,7 @@ class Picture:
         self.links: dict[int, Interface] = {}
         self.addresses: dict[tuple[int, str, int], rtnl.Address] = {}
         self.routes: dict[rtnl.ConnectedRoute, None] = {}
-        self.is_stale = False  # the kernel drops routes without a word when a link goes down
+        self.has_stale_routes = False  # the kernel drops routes without a word when a link goes down
 
     def apply(self, kind: int, message: bytes) -> bool:
         """Follow one message. A renewed lifetime alone does not matter; a deletion always does, even when it was undone since."""
@@ -93,7 +95,7 @@ class Picture:
             return before is not None
         self.links[link.index] = link
         if before is not None and before.is_up != link.is_up:
-            self.is_stale = True
+            self.has_stale_routes = True
         return before != link
 
     def _address(self, kind: int, message: bytes) -> bool:
@@ -135,6 +137,8 @@ class Network:
         self._groups: socket.socket | None = None
         self._requests: socket.socket | None = None
         self._answer_planned = False
+        self._routes_planned = False
+        self._told_at = 0.0
         self._neighbours = Neighbours(loop, self._interface, self._own_macs, on_event, on_report)
 
     def open(self) -> None:
@@ -250,37 +254,61 @@ class Network:
             self._on_event(event)
 
     def _plan_answer(self) -> None:
-        if not self._answer_planned:
-            self._answer_planned = True
-            self._loop.call_soon(self._answer)
+        self._answer_planned = True
+        self._loop.call_soon(self._answer)
 
     def _answer(self) -> None:
-        self._answer_planned = False
-        if self._groups is not None:
+        if self._answer_planned and self._groups is not None:  # else an earlier answer told it already
+            self._answer_planned = False
             self._follow()
-            self._on_event(NetworkChanged(self._picture.state()))
+            self._tell_network()
 
     def _readable(self) -> None:
-        if self._follow():
-            self._on_event(NetworkChanged(self._picture.state()))
+        if not self._follow():
+            return
+        wait_s = self._told_at + EVENT_INTERVAL_S - self._loop.time()
+        if wait_s <= 0:
+            self._tell_network()
+        elif not self._answer_planned:
+            self._answer_planned = True
+            self._loop.call_later(wait_s, self._answer)
+
+    def _tell_network(self) -> None:
+        self._told_at = self._loop.time()
+        self._on_event(NetworkChanged(self._picture.state()))
 
     def _follow(self) -> bool:
         """Read the listening socket empty; whether anything that matters changed."""
         assert self._groups is not None
-        changed = False
+        changed, is_whole = False, False
         try:
             for _ in range(DATAGRAMS_MAX):
                 for kind, _flags, message in rtnl.split(self._groups.recv(DATAGRAM_BYTES_MAX)):
                     changed |= self._picture.apply(kind, message)
-            self._picture.is_stale = True  # a storm: a dump is cheaper than the rest of it
         except BlockingIOError:
-            pass
+            is_whole = True
         except (OSError, Malformed):  # ENOBUFS: messages were lost
-            self._picture.is_stale = True
-        if self._picture.is_stale:
+            pass
+        if not is_whole:  # lost, or a storm that never ends: then a dump is cheaper than the rest of it
             self._read_anew()
             changed = True
+        if self._picture.has_stale_routes and not self._routes_planned:
+            self._routes_planned = True
+            self._loop.call_later(ROUTES_LATER_S, self._read_routes)
         return changed
+
+    def _read_routes(self) -> None:
+        """After a link went down or up: its routes matter only to the next start, so this may wait and be done once for many."""
+        self._routes_planned = False
+        if self._groups is None:
+            return
+        self._follow()
+        self._picture.has_stale_routes = False
+        try:
+            self._picture.routes = self._dump_routes()
+        except (OSError, Malformed) as fault:
+            self._say_unread(fault)
+        self._tell_network()
 
     def _read_anew(self) -> None:
         """Dump everything. What was queued is older than the dump; what happens meanwhile is queued and follows."""
@@ -296,12 +324,17 @@ class Network:
         try:
             fresh.links = self._dump(rtnl.GETLINK).links
             fresh.addresses = self._dump(rtnl.GETADDR).addresses
-            fresh.routes = self._dump(rtnl.GETROUTE, rtnl.INET).routes | self._dump(rtnl.GETROUTE, rtnl.INET6).routes
+            fresh.routes = self._dump_routes()
         except (OSError, Malformed) as fault:
-            self._picture.is_stale = False  # the old picture stays; the next Look tries again
-            self._on_report(warning("net.dump", "the kernel's network could not be read", str(fault)))
+            self._say_unread(fault)  # the old picture stays; the next Look tries again
             return
         self._picture = fresh
+
+    def _say_unread(self, fault: Exception) -> None:
+        self._on_report(warning("net.dump", "the kernel's network could not be read", str(fault)))
+
+    def _dump_routes(self) -> dict[rtnl.ConnectedRoute, None]:
+        return self._dump(rtnl.GETROUTE, rtnl.INET).routes | self._dump(rtnl.GETROUTE, rtnl.INET6).routes
 
     def _dump(self, kind: int, family: int = 0) -> Picture:
         """All of one kind. An interrupted dump is repeated, and taken as it is in the end: the changes are queued anyway."""

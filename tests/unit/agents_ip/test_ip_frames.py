@@ -173,9 +173,9 @@ def test_links_are_read_and_bridge_ports_are_not() -> None:
     picture = Picture()
     assert picture.apply(rtnl.NEWLINK, message(0, 1))
     assert not picture.apply(rtnl.NEWLINK, message(0, 1)), "nothing changed"
-    assert not picture.is_stale
+    assert not picture.has_stale_routes
     assert picture.apply(rtnl.NEWLINK, message(0, 0))
-    assert picture.is_stale, "IPv4 routes go without a word"
+    assert picture.has_stale_routes, "IPv4 routes go without a word"
 
 
 def test_a_renewal_does_not_matter_and_a_deletion_always_does() -> None:

@@ -374,6 +374,26 @@ def test_an_old_holder_is_waited_out() -> None:
     assert 2000 < float(puts[0].split(":")[0]) < 2250, "two unanswered probes after the last answer"
 
 
+def test_one_lost_answer_is_no_silence() -> None:
+    rig = Rig()
+    rig.run(10 * MS)
+    run = rig.operate("start")
+    rig.at(1 * MS, NeighbourHeard("eth0", VIP, FOREIGN, "reply"))
+    for answer in range(30):  # to every second probe only
+        rig.at((75 + 100 * answer) * MS, NeighbourHeard("eth0", VIP, FOREIGN, "reply"))
+    rig.run(2_900 * MS)
+    assert run not in rig.done
+    assert not rig.is_up
+
+
+def test_a_timer_that_fires_early_is_armed_again() -> None:
+    ips = FailoverIps()
+    ips.step(0, NetworkChanged(Rig().state()))
+    ips.step(0, Pulsed(10 * S))
+    assert SetTimer(20 * MS) in ips.step(0, Operate(1, "vip", "start", SEED, 20_000))
+    assert ips.step(20 * MS - 1, TimerFired()) == (SetTimer(20 * MS),)
+
+
 def test_a_stranger_is_never_disturbed() -> None:
     rig = Rig()
     rig.run(10 * MS)
