@@ -41,7 +41,7 @@ class Memory:
         return tuple((action, interval_ms) for action, interval_ms in repeated if interval_ms)
 
     def forget_failures(self) -> tuple[tuple[str, str, int], ...]:
-        """Forget every resource with a failure in its history; returns (resource, action, interval in ms) of what was repeated."""
+        """Forget each resource with a failure in its history; returns what was repeated: (resource, action, interval in ms)."""
         failed = [name for name, entries in self._entries.items() if f"{name}_last_failure_0" in entries]
         return tuple((name, action, interval_ms) for name in failed for action, interval_ms in self.forget(name))
 
