@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from node_rig import DUMMY, VIP, Rig, options, served
 
@@ -196,7 +198,7 @@ def test_a_restart_from_disk_keeps_the_configuration() -> None:
     rig = served()
     disk = rig.host("n1").disk
     fresh = Rig(1)
-    fresh.hosts[1].is_up = False
+    fresh.host("n1").is_up = False
     host = fresh.boot(rig.host("n1").id, disk)
     fresh.hosts[host.id] = host
     fresh.begin(host)
@@ -226,7 +228,7 @@ def test_a_refused_change_is_refused_on_every_node_and_changes_nothing() -> None
         ("nonsense", {}),
     ],
 )
-def test_a_bad_request_is_answered_with_a_report(verb: str, arguments: dict[str, object]) -> None:
+def test_a_bad_request_is_answered_with_a_report(verb: str, arguments: dict[str, Any]) -> None:
     answer = Rig().ask("n1", verb, **arguments)
     assert answer["ok"] is False
     assert answer["reports"][0]["what"]
