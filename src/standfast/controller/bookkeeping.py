@@ -129,8 +129,8 @@ def cluster(node: NodeId, *, quorate: bool) -> Operation:
     return Operation(OpKind.MODIFY, "cib", xml=element("cib", have_quorum=int(quorate), dc_uuid=node))
 
 
-def properties(missing: Iterable[tuple[str, str]]) -> Operation:
+def properties(pairs_due: Iterable[tuple[str, str]]) -> Operation:
     """Cluster options that the cluster itself sets (dc-version, cluster-infrastructure, cluster-name)."""
-    pairs = "".join(element("nvpair", id=f"cib-bootstrap-options-{name}", name=name, value=value) for name, value in missing)
+    pairs = "".join(element("nvpair", id=f"cib-bootstrap-options-{name}", name=name, value=value) for name, value in pairs_due)
     content = element("cluster_property_set", pairs, id="cib-bootstrap-options")
     return Operation(OpKind.MODIFY, "crm_config", xml=content, allow_create=True)

@@ -25,12 +25,12 @@ def records(root: Element, roll: Roll, cluster_name: str) -> tuple[Operation, ..
         if node not in roll.present and not reading.is_offline(root, node, member=member):
             out += bookkeeping.absent(node, name, member=member)
     out.append(bookkeeping.cluster(roll.local, quorate=roll.quorum is not None and roll.quorum.quorate))
-    wanted = {"have-watchdog": "false", "dc-version": bookkeeping.DC_VERSION, "cluster-infrastructure": "corosync"}
-    if cluster_name:
-        wanted["cluster-name"] = cluster_name
-    missing = [(name, value) for name, value in wanted.items() if reading.option(root, name, "") == ""]
-    if missing:
-        out.append(bookkeeping.properties(missing))
+    ours = {"dc-version": bookkeeping.DC_VERSION, "cluster-infrastructure": "corosync"}
+    defaults = {"have-watchdog": "false", **({"cluster-name": cluster_name} if cluster_name else {})}
+    due = [(name, value) for name, value in ours.items() if reading.option(root, name, "") != value]
+    due += [(name, value) for name, value in defaults.items() if reading.option(root, name, "") == ""]
+    if due:
+        out.append(bookkeeping.properties(due))
     return tuple(out)
 
 
