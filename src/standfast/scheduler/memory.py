@@ -18,6 +18,7 @@ from standfast.scheduler.values import Role
 if TYPE_CHECKING:
     from lxml import etree
 
+    from standfast.scheduler.actions.notifications import Notification
     from standfast.scheduler.unpack.entries import HistoryEntry
 
 # Flags of an action (Pacemaker: enum pcmk__action_flags).
@@ -225,6 +226,21 @@ class ScoreWalk:
 
 
 @dataclass(eq=False, slots=True)
+class CloneData:
+    """What only clones have: how many instances, where, in which roles. `child` is the configuration of one instance."""
+
+    child: etree._Element
+    max: int
+    node_max: int
+    promoted_max: int = 1
+    promoted_node_max: int = 1
+    ordered: bool = False
+    total: int = 0
+    scores_added: bool = False
+    constrained: bool = False
+
+
+@dataclass(eq=False, slots=True)
 class Resource:
     """A primitive, group or clone (or an instance of one). `active_nodes` is where history says it is active."""
 
@@ -236,6 +252,7 @@ class Resource:
     children: list[Resource] = field(default_factory=list)
     ops_xml: list[etree._Element] = field(default_factory=list)
     methods: Methods | None = None
+    clone: CloneData | None = None
     history_id: str = ""
     # flags
     managed: bool = True
@@ -265,6 +282,7 @@ class Resource:
     colocated: bool = True
     # numbers and policies
     priority: int = 0
+    promotion_priority: int = 0
     stickiness: int = 0
     ban_after_failures: int = 1_000_000
     failure_timeout_ms: int = 0
@@ -291,6 +309,7 @@ class Resource:
     this_with: list[Colocation] = field(default_factory=list)
     actions: list[Op] = field(default_factory=list)
     actions_by_key: dict[str, list[Op]] = field(default_factory=dict)
+    notifications: dict[str, Notification] = field(default_factory=dict)
 
     def act(self) -> Methods:
         """The variant's behaviour (set before constraints are unpacked)."""
@@ -303,6 +322,12 @@ class Resource:
         while rsc.parent is not None:
             rsc = rsc.parent
         return rsc
+
+    def clone_data(self) -> CloneData:
+        """The data of the clone that this resource is, or is in."""
+        data = self.top().clone
+        assert data is not None
+        return data
 
     def is_inside(self, other: Resource) -> bool:
         """Whether `other` is an ancestor."""
@@ -462,6 +487,7 @@ class Cluster:
     dc: Node | None = None
     resources: list[Resource] = field(default_factory=list)
     by_id: dict[str, Resource] = field(default_factory=dict)
+    by_history: dict[str, Resource] = field(default_factory=dict)
     templates: dict[str, list[str]] = field(default_factory=dict)
     tags: dict[str, list[str]] = field(default_factory=dict)
     tickets: dict[str, Ticket] = field(default_factory=dict)
@@ -501,6 +527,33 @@ class Cluster:
         if mark not in self.noticed:
             self.noticed.add(mark)
             self.notices.append(report)
+
+
+def located(rsc: Resource, current: bool = False, pending: bool = False, assigned: bool = False) -> list[Node]:
+    """Nodes where a resource (any of its members) is active, has an operation pending, or was assigned; each once."""
+    found: list[Node] = []
+    if rsc.children:
+        for child in rsc.children:
+            found += [node for node in located(child, current, pending, assigned) if node not in found]
+        return found
+    if current:
+        found += rsc.active_nodes
+    if pending and rsc.pending_node is not None and rsc.pending_node not in found:
+        found.append(rsc.pending_node)
+    if assigned and rsc.assigned is not None:
+        found.append(rsc.assigned)
+    return found
+
+
+def assigned_to(rsc: Resource) -> Node | None:
+    """The node that a resource, or all that are assigned of its members, was assigned to."""
+    found = located(rsc, assigned=True)
+    return found[0] if len(found) == 1 else None
+
+
+def any_of(rsc: Resource, flag: str) -> bool:
+    """Whether a flag is set on a resource or anything in it."""
+    return bool(getattr(rsc, flag)) or any(any_of(child, flag) for child in rsc.children)
 
 
 def op_key(rsc_id: str, task: str, interval_ms: int = 0) -> str:

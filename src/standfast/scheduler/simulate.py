@@ -15,7 +15,7 @@ from standfast.scheduler.actions.digests import digest_of, filtered
 from standfast.scheduler.api import Plan
 from standfast.scheduler.dates import from_epoch
 from standfast.scheduler.graph.model import Action, ActionKind, Graph
-from standfast.scheduler.memory import Cluster, op_key
+from standfast.scheduler.memory import Cluster, op_key, walk
 from standfast.scheduler.plan import decide, unpack
 from standfast.scheduler.report.status_text import counts, status_lines
 from standfast.scheduler.values import FEATURE_SET, int_or, parse_int
@@ -32,8 +32,12 @@ class Outcome:
     complete: bool
 
 
-def execute(cib: etree._Element, graph: Graph, now_s: int) -> Outcome:
-    """Carry out a graph on a copy of `cib`, pass by pass over its actions as the controller does."""
+def execute(cib: etree._Element, graph: Graph, now_s: int, known: frozenset[str] = frozenset()) -> Outcome:
+    """Carry out a graph on a copy of `cib`, pass by pass over its actions as the controller does.
+
+    `known` holds the names under which resources were found in the history: instances are printed, and recorded, by
+    their number where the plain name is not among them.
+    """
     copy = deepcopy(cib)
     lines: list[str] = []
     done: set[int] = set()
@@ -42,7 +46,7 @@ def execute(cib: etree._Element, graph: Graph, now_s: int) -> Outcome:
         left = []
         for action in waiting:
             if all(needed in done for needed in action.inputs):
-                lines.append(_perform(copy, action, now_s))
+                lines.append(_perform(copy, action, now_s, known))
                 done.add(action.id)
             else:
                 left.append(action)
@@ -52,7 +56,11 @@ def execute(cib: etree._Element, graph: Graph, now_s: int) -> Outcome:
     return Outcome(copy, tuple(lines), not waiting)
 
 
-def _perform(cib: etree._Element, action: Action, now_s: int) -> str:
+def _shown_name(action: Action, known: frozenset[str]) -> str:
+    return action.long_id if action.resource not in known and action.long_id in known else action.resource
+
+
+def _perform(cib: etree._Element, action: Action, now_s: int, known: frozenset[str]) -> str:
     if action.operation == "stonith" and action.kind == ActionKind.CRM:
         operation = dict(action.attributes).get("CRM_meta_stonith_action", "")
         if operation != "on":
@@ -64,10 +72,11 @@ def _perform(cib: etree._Element, action: Action, now_s: int) -> str:
     if action.kind == ActionKind.CRM:
         subject = f" for {action.resource}" if action.resource else ""
         return f"  * Cluster action:  {action.operation}{subject} on {action.node}"
+    name = _shown_name(action, known)
     interval = f"={action.interval_ms}" if action.interval_ms else ""
     if action.operation != "delete":
-        _record(cib, action, now_s)
-    return f"  * Resource action: {action.resource:<15} {action.operation}{interval} on {action.node}"
+        _record(cib, action, now_s, name)
+    return f"  * Resource action: {name:<15} {action.operation}{interval} on {action.node}"
 
 
 def _state(cib: etree._Element, name: str, node_id: str) -> etree._Element:
@@ -96,9 +105,8 @@ def _child(parent: etree._Element, tag: str) -> etree._Element:
     return etree.SubElement(parent, tag) if found is None else found
 
 
-def _history_of(cib: etree._Element, action: Action) -> etree._Element:
+def _history_of(cib: etree._Element, action: Action, name: str) -> etree._Element:
     resources = _child(_child(_state(cib, action.node, action.node_id), "lrm"), "lrm_resources")
-    name = action.long_id or action.resource
     for wanted in (name, action.resource):
         for element in resources.iterchildren("lrm_resource"):
             if element.get("id") == wanted:
@@ -110,9 +118,9 @@ def _history_of(cib: etree._Element, action: Action) -> etree._Element:
     return created
 
 
-def _record(cib: etree._Element, action: Action, now_s: int) -> None:
+def _record(cib: etree._Element, action: Action, now_s: int, name: str) -> None:
     """Write the result as an `lrm_rsc_op`."""
-    history = _history_of(cib, action)
+    history = _history_of(cib, action, name)
     params = dict(action.attributes)
     target_rc = int_or(params.get("CRM_meta_op_target_rc"), 0)
     task = "start" if action.operation in ("reload", "reload-agent") else action.operation
@@ -144,11 +152,11 @@ def _record(cib: etree._Element, action: Action, now_s: int) -> None:
         "queue-time": "0",
         "op-digest": digest_of(filtered(params)),
     }
-    for name in ("migrate_source", "migrate_target"):
-        if task in ("migrate_to", "migrate_from") and f"CRM_meta_{name}" in params:
-            values[name] = params[f"CRM_meta_{name}"]
-    for name, value in values.items():
-        entry.set(name, value)
+    for end in ("migrate_source", "migrate_target"):
+        if task in ("migrate_to", "migrate_from") and f"CRM_meta_{end}" in params:
+            values[end] = params[f"CRM_meta_{end}"]
+    for attribute, value in values.items():
+        entry.set(attribute, value)
 
 
 def execution_date(cib: etree._Element) -> int | None:
@@ -165,7 +173,8 @@ def report(cib: etree._Element, now_s: int) -> tuple[Plan, list[str]]:
     lines = [*note, *_warnings(cluster), "Current cluster status:", *status_lines(cluster, show_pending=True), ""]
     plan = decide(cluster)
     lines += ["Transition Summary:", *summary_lines(plan), "", "Executing Cluster Transition:"]
-    outcome = execute(cib, plan.graph, when_s)
+    known = frozenset(name for rsc in walk(cluster.resources) for name in (rsc.id, rsc.history_id) if name)
+    outcome = execute(cib, plan.graph, when_s, known)
     lines += [*outcome.executed, *note, "", "Revised Cluster Status:"]
     lines += status_lines(unpack(outcome.cib, when_s), show_pending=False)
     return plan, lines
@@ -203,4 +212,12 @@ def score_lines(plan: Plan) -> list[str]:
     """The scores as `crm_simulate -sS -Q` prints them."""
     from standfast.scheduler.placement.scores import score_text
 
-    return [f"{s.function}: {s.resource} allocation score on {s.node}: {score_text(s.points)}" for s in plan.scores]
+    lines = []
+    for score in plan.scores:
+        points = score_text(score.points)
+        if score.function == "promotion":
+            where = f"on {score.node}" if score.node else "(inactive)"
+            lines.append(f"{score.resource} promotion score {where}: {points}")
+        else:
+            lines.append(f"{score.function}: {score.resource} allocation score on {score.node}: {points}")
+    return lines

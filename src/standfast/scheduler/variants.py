@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from standfast.scheduler.actions.create import create_group_actions, create_primitive_actions
+from standfast.scheduler.actions.instances import create_clone_actions, probe_clone
 from standfast.scheduler.actions.probes import probe
 from standfast.scheduler.memory import Cluster, Methods, Resource, Variant, walk
+from standfast.scheduler.orderings.instances import clone_action_flags, clone_constraints, clone_update_ordered
 from standfast.scheduler.orderings.internal import group_constraints, primitive_constraints
 from standfast.scheduler.orderings.update import (
     group_action_flags,
@@ -15,7 +17,7 @@ from standfast.scheduler.orderings.update import (
     primitive_action_flags,
     update_ordered,
 )
-from standfast.scheduler.placement import group, primitive
+from standfast.scheduler.placement import clone, group, primitive
 from standfast.scheduler.placement.assign import assign_primitive
 from standfast.scheduler.placement.colocated import add_colocated_scores
 from standfast.scheduler.placement.criteria import apply_location
@@ -69,6 +71,19 @@ METHODS: dict[Variant, Methods] = {
         apply_location=group.apply_group_location,
         action_flags=group_action_flags,
         update_ordered=group_update_ordered,
+    ),
+    Variant.CLONE: Table(
+        assign=clone.assign_clone,
+        create_actions=create_clone_actions,
+        create_probe=probe_clone,
+        internal_constraints=clone_constraints,
+        apply_coloc_score=clone.apply_coloc_score,
+        with_this=clone.with_this,
+        this_with=clone.this_with,
+        add_colocated_scores=add_colocated_scores,
+        apply_location=clone.apply_clone_location,
+        action_flags=clone_action_flags,
+        update_ordered=clone_update_ordered,
     ),
 }
 

@@ -6,17 +6,26 @@ from copy import deepcopy
 from typing import TYPE_CHECKING
 
 from standfast.base.report import error
-from standfast.scheduler.memory import Cluster, Resource
+from standfast.scheduler.memory import Cluster, Resource, walk
 
 if TYPE_CHECKING:
     from lxml import etree
 
 
+def by_name(cluster: Cluster, rsc_id: str) -> Resource | None:
+    """A resource by its id, or an instance by the id that its history gave it."""
+    rsc = cluster.by_id.get(rsc_id)
+    if rsc is None:
+        rsc = cluster.by_history.get(rsc_id)
+        if rsc is not None and rsc.history_id != rsc_id:
+            rsc = next((one for one in walk(cluster.resources) if one.history_id == rsc_id), None)
+    return rsc
+
+
 def find_resource(cluster: Cluster, rsc_id: str | None) -> Resource | None:
-    """The resource that a constraint names."""
-    if rsc_id is None:
-        return None
-    return cluster.by_id.get(rsc_id)
+    """The resource that a constraint names; an instance named by its history stands for its clone."""
+    rsc = None if rsc_id is None else by_name(cluster, rsc_id)
+    return rsc.top() if rsc is not None and rsc.id != rsc_id else rsc
 
 
 def references(cluster: Cluster, tag_id: str) -> list[str] | None:

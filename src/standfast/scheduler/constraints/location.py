@@ -154,7 +154,9 @@ def _add(
     sentence = f"constraint {constraint.get('id')}"
     if source != constraint.get("id"):
         sentence += f", rule {source}"
-    cluster.locations.append(Location(source, rsc, mode, role, scores, sentence))
+    made = Location(source, rsc, mode, role, scores, sentence)
+    cluster.locations.append(made)
+    rsc.locations.append(made)
 
 
 def health_location(cluster: Cluster, rsc: Resource, node: Node, points: int) -> None:

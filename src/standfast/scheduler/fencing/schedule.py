@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from standfast.base.report import notice, warning
 from standfast.scheduler.actions.core import find_by_key, find_task, new_action, relate
+from standfast.scheduler.actions.notifications import notify_after_fencing
 from standfast.scheduler.fencing.ops import can_fence, fence_op
 from standfast.scheduler.memory import (
     AR_GUEST_ALLOWED,
@@ -115,6 +116,7 @@ def _imply_stops(cluster: Cluster, rsc: Resource, fencing: Op, target: Node) -> 
             relate(fencing, stop, AR_GUEST_ALLOWED)
             if parent_stop is not None:
                 relate(fencing, parent_stop, AR_GUEST_ALLOWED)
+        notify_after_fencing(cluster, stop, rsc, fencing)
         if rsc.failed:
             order = "after" if rsc.needs_fencing else "because"
             cluster.tell(notice("scheduler.fencing", f"the stop of {rsc.id} is implied {order} {target.name} is fenced"))

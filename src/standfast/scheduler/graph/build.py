@@ -5,9 +5,10 @@ from __future__ import annotations
 from standfast.base.report import warning
 from standfast.scheduler.actions.digests import meta_name
 from standfast.scheduler.actions.meta import rsc_params
+from standfast.scheduler.actions.notifications import create_notifications
 from standfast.scheduler.graph.inputs import belongs, wanted
 from standfast.scheduler.graph.model import Action, ActionKind, Graph
-from standfast.scheduler.memory import DEDUPLICATED, GRAPHED, PSEUDO, Cluster, Op, Relation, Resource
+from standfast.scheduler.memory import DEDUPLICATED, GRAPHED, PSEUDO, Cluster, Op, Relation, Resource, Variant, op_key
 from standfast.scheduler.report.why import why
 from standfast.scheduler.values import FEATURE_SET, int_or, interval_ms
 
@@ -60,6 +61,13 @@ def _executable(cluster: Cluster, actions: list[Action]) -> list[Action]:
 
 
 def _add_resource(cluster: Cluster, rsc: Resource, actions: list[Action]) -> None:
+    if rsc.variant == Variant.CLONE:
+        for op in list(reversed(rsc.actions)):
+            # Brings the clone's points in time up to date with its instances' actions.
+            rsc.act().action_flags(op, None)
+        create_notifications(cluster, rsc)
+        for child in rsc.children:
+            _add_resource(cluster, child, actions)
     for op in reversed(rsc.actions):
         _add(cluster, op, actions)
     for child in rsc.children:
@@ -117,10 +125,12 @@ def _action(cluster: Cluster, op: Op, inputs: tuple[int, ...]) -> Action:
         id=op.id,
         kind=kind,
         operation=op.task,
-        operation_key=op.key,
+        operation_key=_operation_key(op),
         node=op.node.name if placed and op.node is not None else "",
         node_id=op.node.id if placed and op.node is not None else "",
-        resource="" if rsc is None else rsc.id,
+        resource="" if rsc is None else _xml_id(rsc),
+        long_id="" if rsc is None else _long_id(rsc),
+        internal_key="" if rsc is None or not rsc.history_id else op.key,
         agent=("", "", "") if rsc is None or op.flags & PSEUDO else rsc.agent,
         interval_ms=int_or(op.meta.get("interval"), 0),
         attributes=_attributes(cluster, op),
@@ -130,6 +140,46 @@ def _action(cluster: Cluster, op: Op, inputs: tuple[int, ...]) -> Action:
         downed=downed,
         why=why(op),
     )
+
+
+def _xml_id(rsc: Resource) -> str:
+    """The id that the executor knows: instances of an anonymous clone share it."""
+    if rsc.removed and rsc.history_id:
+        return rsc.history_id
+    return rsc.id if rsc.unique else rsc.xml_id
+
+
+def _long_id(rsc: Resource) -> str:
+    if rsc.removed and rsc.history_id:
+        return rsc.id
+    if rsc.unique:
+        return ""
+    return rsc.history_id if rsc.history_id not in ("", rsc.xml_id) else rsc.id
+
+
+def _operation_key(op: Op) -> str:
+    if op.rsc is None or not op.rsc.history_id:
+        return op.key
+    if op.task == "notify":
+        return f"{op.rsc.history_id}_{op.meta.get('notify_type')}_notify_{op.meta.get('notify_operation')}_0"
+    return op_key(op.rsc.history_id, op.cancel_task or op.task, int_or(op.meta.get("interval"), 0))
+
+
+def _clone_meta(rsc: Resource, found: dict[str, str]) -> None:
+    """What an instance must know of its clone."""
+    if "clone" in rsc.meta:
+        found["CRM_meta_clone"] = rsc.meta["clone"]
+    clone = rsc.top()
+    if clone.clone is None:
+        return
+    data = clone.clone
+    found["CRM_meta_globally_unique"] = "true" if clone.unique else "false"
+    found["CRM_meta_notify"] = "true" if clone.notify else "false"
+    found["CRM_meta_clone_max"], found["CRM_meta_clone_node_max"] = str(data.max), str(data.node_max)
+    if clone.promotable:
+        for word in ("promoted", "master"):
+            found[f"CRM_meta_{word}_max"] = str(data.promoted_max)
+            found[f"CRM_meta_{word}_node_max"] = str(data.promoted_node_max)
 
 
 def _attributes(cluster: Cluster, op: Op) -> tuple[tuple[str, str], ...]:
@@ -144,4 +194,6 @@ def _attributes(cluster: Cluster, op: Op) -> tuple[tuple[str, str], ...]:
     for name, value in op.meta.items():
         if "#" not in name and ":" not in name:
             found.setdefault(meta_name(name), value)
+    if rsc is not None:
+        _clone_meta(rsc, found)
     return tuple(sorted(found.items()))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from standfast.scheduler.actions.ops import current_node, is_active
-from standfast.scheduler.memory import Cluster, Node, Resource, walk
+from standfast.scheduler.memory import Cluster, Node, Resource, Variant, walk
+from standfast.scheduler.report.clone_text import clone_lines
 from standfast.scheduler.report.situation import health_of
 from standfast.scheduler.unpack.resources import is_disabled
 from standfast.scheduler.values import RC_TEXT, ROLE_TEXT, Role, parse_role
@@ -67,6 +68,8 @@ def _resource_lines(cluster: Cluster, rsc: Resource, show_pending: bool, indent:
     if not rsc.children:
         node = current_node(rsc) or rsc.pending_node
         return [f"{indent}* {native_line(cluster, rsc, node, show_pending)}"]
+    if rsc.variant == Variant.CLONE:
+        return clone_lines(cluster, rsc, show_pending, indent, _resource_lines)
     flags = ["disabled"] if is_disabled(rsc) else []
     if rsc.maintenance:
         flags.append("maintenance")

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 from standfast.base.report import error, notice
 from standfast.scheduler.actions.core import find_by_key
 from standfast.scheduler.actions.ops import active_count, get_action, stop_action
+from standfast.scheduler.constraints.find import by_name
 from standfast.scheduler.fencing.ops import fence_node
-from standfast.scheduler.memory import OPTIONAL, Cluster, MultipleActive, Node, OnFail, Resource, Variant, op_key
+from standfast.scheduler.memory import OPTIONAL, Cluster, MultipleActive, Node, OnFail, Resource, Variant, located, op_key, primitives
 from standfast.scheduler.placement.ledger import add_location, ban_everywhere
 from standfast.scheduler.unpack.entries import HistoryEntry, active_range, in_time_order, read_entry
-from standfast.scheduler.unpack.resources import target_role, unpack_resource
+from standfast.scheduler.unpack.failcounts import base_name
+from standfast.scheduler.unpack.resources import create_instance, target_role, unpack_resource
 from standfast.scheduler.unpack.results import Walk, unpack_entry
 from standfast.scheduler.values import Role, ms_to_s, parse_int
 
@@ -40,16 +42,9 @@ def _unpack_resource(cluster: Cluster, node: Node, element: etree._Element) -> N
     entries = cluster.history[(node.name, rsc_id)]
     if not entries and not cluster.shutdown_lock:
         return
-    rsc = cluster.by_id.get(rsc_id)
+    rsc = find_resource(cluster, node, rsc_id)
     if rsc is None:
-        if not entries:
-            return
-        rsc = _removed_resource(cluster, element)
-        if rsc is None:
-            return
-    elif rsc.variant > Variant.PRIMITIVE:
-        # A group's name in a history: the resource was a primitive once.
-        rsc = _removed_resource(cluster, element)
+        rsc = _removed_resource(cluster, element) if entries else None
         if rsc is None:
             return
     if cluster.shutdown_lock:
@@ -66,6 +61,65 @@ def _unpack_resource(cluster: Cluster, node: Node, element: etree._Element) -> N
     if role is not None and (rsc.next_role == Role.UNKNOWN or role < rsc.next_role):
         rsc.next_role = role
     rsc.role = max(rsc.role, saved)
+
+
+def find_resource(cluster: Cluster, node: Node, rsc_id: str) -> Resource | None:
+    """The resource that a history entry's id means; for an anonymous clone, the instance that stands for this node."""
+    rsc = by_name(cluster, rsc_id)
+    if rsc is None:
+        first = cluster.by_id.get(f"{base_name(rsc_id)}:0")
+        if first is not None and not first.unique:
+            rsc = first
+    elif rsc.variant > Variant.PRIMITIVE:
+        # A group's or clone's name in a history: the resource was a primitive once.
+        return None
+    if rsc is None:
+        return None
+    top = rsc.top()
+    if top.variant == Variant.CLONE and not top.unique:
+        rsc = _anonymous_instance(cluster, node, top, base_name(rsc_id))
+    if rsc is not None and rsc_id not in (rsc.id, rsc.history_id):
+        rsc.history_id = rsc_id
+        cluster.by_history[rsc_id] = rsc
+    return rsc
+
+
+def _part_of(instance: Resource, name: str) -> Resource | None:
+    """The primitive of an instance (or of its group) that is configured under `name`."""
+    return next((leaf for leaf in primitives(instance) if name in (leaf.id, leaf.xml_id)), None)
+
+
+def _anonymous_instance(cluster: Cluster, node: Node, clone: Resource, name: str) -> Resource | None:
+    """An instance known on this node already, else the first free one, else a new one that only stands for this history."""
+    found: Resource | None = None
+    free: Resource | None = None
+    skip_free = False
+    for child in clone.children:
+        places = located(child, current=True, pending=True)
+        if places:
+            if places[0] is node:
+                found = _part_of(child, name)
+                if found is not None and found.active_nodes:
+                    # Several histories of what has become anonymous: the others are surplus.
+                    skip_free, found = True, None
+            if found is not None:
+                break
+        elif not skip_free and free is None and not child.blocked:
+            free = _part_of(child, name)
+            if free is not None and free.pending_node not in (None, node):
+                free = None
+    if found is None and not skip_free:
+        found = free
+    data = clone.clone
+    assert data is not None
+    universal = data.max == len(cluster.nodes)
+    if found is not None and not found.needs_fencing and (not node.online or node.unclean) and not universal:
+        # It must not take the place of an instance that can run.
+        found = None
+    if found is None:
+        instance = create_instance(cluster, clone)
+        found = None if instance is None else _part_of(instance, name)
+    return found
 
 
 def _removed_resource(cluster: Cluster, element: etree._Element) -> Resource | None:

@@ -7,7 +7,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from standfast.base.report import error, warning
-from standfast.scheduler.memory import Cluster, MultipleActive, QuorumPolicy, Resource, Variant
+from standfast.scheduler.memory import CloneData, Cluster, MultipleActive, QuorumPolicy, Resource, Variant, walk
 from standfast.scheduler.placement.ledger import add_location
 from standfast.scheduler.placement.scores import parse_score
 from standfast.scheduler.rules import Subject, nvpairs
@@ -16,8 +16,9 @@ from standfast.scheduler.values import Role, int_or, interval_ms, is_true, parse
 if TYPE_CHECKING:
     from lxml import etree
 
-VARIANTS = {"primitive": Variant.PRIMITIVE, "group": Variant.GROUP}
-_NOT_YET = ("clone", "master", "bundle")
+VARIANTS = {"primitive": Variant.PRIMITIVE, "group": Variant.GROUP, "clone": Variant.CLONE, "master": Variant.CLONE}
+_NOT_YET = ("bundle",)
+MAX_INSTANCES = 1000
 _MULTIPLE = {
     "stop_start": MultipleActive.STOP_START,
     "stop_only": MultipleActive.STOP_ONLY,
@@ -43,7 +44,7 @@ def unpack_resources(cluster: Cluster) -> None:
                     "scheduler.resource",
                     f"{element.tag} {rsc_id} is left alone",
                     f"resources of kind '{element.tag}' are not scheduled yet",
-                    "manage it by hand, or use primitives and groups",
+                    "manage it by hand, or use primitives, groups and clones",
                     where=rsc_id,
                 )
             )
@@ -64,9 +65,12 @@ def unpack_resources(cluster: Cluster) -> None:
         )
 
 
-def unpack_resource(cluster: Cluster, element: etree._Element, parent: Resource | None) -> Resource | None:
-    """One resource and its members; None (and a report) if it can't be used."""
-    rsc_id = element.get("id")
+def unpack_resource(
+    cluster: Cluster, element: etree._Element, parent: Resource | None, number: str | None = None
+) -> Resource | None:
+    """One resource and its members; None (and a report) if it can't be used. `number` is an instance's number in its clone."""
+    xml_id = element.get("id")
+    rsc_id = f"{xml_id}:{number}" if xml_id and number is not None else xml_id
     xml = _expand_template(cluster, element)
     variant = VARIANTS.get(str(element.tag))
     if not rsc_id or variant is None or xml is None or rsc_id in cluster.by_id:
@@ -79,6 +83,10 @@ def unpack_resource(cluster: Cluster, element: etree._Element, parent: Resource 
         )
         return None
     rsc = Resource(rsc_id, variant, xml, parent)
+    if number is not None:
+        rsc.meta["clone"] = number
+    if element.tag == "master":
+        rsc.meta["promotable"] = "true"
     _read_operations(cluster, rsc)
     _read_meta(cluster, rsc)
     _set_flags(cluster, rsc)
@@ -91,23 +99,94 @@ def unpack_resource(cluster: Cluster, element: etree._Element, parent: Resource 
     role = target_role(cluster, rsc)
     if role is not None:
         rsc.next_role = role
-    if variant == Variant.GROUP and not _read_members(cluster, rsc):
+    if not _read_variant(cluster, rsc, number):
         return None
     cluster.by_id.setdefault(rsc.id, rsc)
     if cluster.symmetric:
         add_location(cluster, rsc, None, 0, "symmetric_default")
     if xml is not element:
         refs = cluster.templates.setdefault(element.get("template") or "", [])
-        if rsc_id not in refs:
-            refs.append(rsc_id)
+        if xml_id and xml_id not in refs:
+            refs.append(xml_id)
     return rsc
 
 
-def _read_members(cluster: Cluster, group: Resource) -> bool:
+def _read_variant(cluster: Cluster, rsc: Resource, number: str | None) -> bool:
+    """What only this kind of resource has; False if it can't be used."""
+    if rsc.variant == Variant.GROUP:
+        return _read_members(cluster, rsc, number)
+    if rsc.variant == Variant.CLONE:
+        return rsc.parent is None and unpack_clone(cluster, rsc)
+    standard = rsc.meta.get("class", "").lower()
+    top = rsc.top()
+    if top.clone is not None and rsc.unique and standard not in ("ocf", "stonith"):
+        force_anonymous(cluster, top, rsc)
+    if top.promotable and standard != "ocf":
+        cluster.tell(error("scheduler.resource", f"{rsc.id} can't be promoted", f"its class is '{standard}'", where=rsc.id))
+        return False
+    return True
+
+
+def unpack_clone(cluster: Cluster, clone: Resource) -> bool:
+    """A clone's numbers and its instances; False if it can't be used."""
+    child = next((c for c in clone.xml if c.tag in ("primitive", "group")), None)
+    if child is None:
+        cluster.tell(error("scheduler.resource", f"clone {clone.id} is ignored", "it has nothing to clone", where=clone.id))
+        return False
+    meta = clone.meta
+
+    def number(default: int, *names: str) -> int:
+        value = next((meta[name] for name in names if name in meta), None)
+        return default if value is None else max(0, min(MAX_INSTANCES, int_or(value, 0)))
+
+    data = CloneData(child, number(max(1, len(cluster.nodes)), "clone-max"), number(1, "clone-node-max"))
+    if clone.promotable:
+        data.promoted_max = number(1, "promoted-max", "master-max")
+        data.promoted_node_max = number(1, "promoted-node-max", "master-node-max")
+    data.ordered = is_true(meta.get("ordered"))
+    if not clone.unique and data.node_max > 1:
+        cluster.tell(error("scheduler.clone", f"clone-node-max of {clone.id} is 1", "an anonymous clone has one instance a node"))
+        data.node_max = 1
+    clone.clone = data
+    meta.setdefault("resource-stickiness", "1")
+    meta["globally-unique"] = "true" if clone.unique else "false"
+    return all(create_instance(cluster, clone) is not None for _ in range(max(1, data.max)))
+
+
+def create_instance(cluster: Cluster, clone: Resource) -> Resource | None:
+    """One more instance; beyond clone-max it only stands for what history knows."""
+    data = clone.clone
+    assert data is not None
+    removed = data.total >= data.max
+    instance = unpack_resource(cluster, data.child, clone, number=str(data.total))
+    if instance is None:
+        return None
+    data.total += 1
+    clone.children.append(instance)
+    if removed:
+        for one in (instance, *instance.children):
+            one.removed = True
+    instance.meta["clone-max"] = str(data.max)
+    return instance
+
+
+def force_anonymous(cluster: Cluster, clone: Resource, instance: Resource) -> None:
+    """Agents of some classes can't tell instances apart: their clones are anonymous."""
+    data = clone.clone
+    assert data is not None
+    cluster.tell(warning("scheduler.clone", f"globally-unique of {clone.id} is ignored", f"{instance.id} can't be told apart"))
+    data.node_max = 1
+    data.max = min(data.max, len(cluster.nodes))
+    for rsc in (*walk([clone]), instance):
+        rsc.unique = False
+        rsc.meta["globally-unique"] = "false"
+
+
+def _read_members(cluster: Cluster, group: Resource, number: str | None) -> bool:
     group.ordered = parse_bool(group.meta.get("ordered")) is not False
     group.colocated = parse_bool(group.meta.get("collocated")) is not False
     for element in group.xml.iterchildren("primitive"):
-        member = unpack_resource(cluster, element, group)
+        member = unpack_resource(cluster, element, group, number)
         if member is not None:
             group.children.append(member)
     if not group.children:
@@ -197,6 +276,10 @@ def _set_flags(cluster: Cluster, rsc: Resource) -> None:
     if is_true(meta.get("maintenance")) or cluster.in_maintenance:
         rsc.managed = False
         rsc.maintenance = True
+    if rsc.top().variant == Variant.CLONE:
+        unique = meta.get("globally-unique")
+        rsc.unique = is_true(unique) if unique is not None else int_or(meta.get("clone-node-max"), 1) > 1
+        rsc.promotable = is_true(meta.get("promotable"))
 
 
 def _set_policies(cluster: Cluster, rsc: Resource) -> None:
@@ -270,8 +353,3 @@ def is_disabled(rsc: Resource) -> bool:
     """Whether target-role keeps a resource stopped (or a promotable one unpromoted)."""
     role = parse_role(rsc.meta.get("target-role"))
     return role == Role.STOPPED or (role == Role.UNPROMOTED and rsc.top().promotable)
-
-
-def clone_number(rsc: Resource) -> int:
-    """An instance's number, 0 for what is no instance."""
-    return int_or(rsc.meta.get("clone"), 0)

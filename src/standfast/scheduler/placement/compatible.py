@@ -1,0 +1,42 @@
+"""Which instance of one clone belongs to which of another: the one on the same node (interleaving)."""
+
+from __future__ import annotations
+
+from standfast.scheduler.memory import Cluster, Node, Resource, any_of, located
+from standfast.scheduler.placement.colocated import node_value
+from standfast.scheduler.placement.nodes import sorted_nodes
+from standfast.scheduler.values import Role
+
+
+def state_of(rsc: Resource, current: bool) -> Role:
+    """The highest role of a resource's members (its own, for a primitive), now or wanted."""
+    if rsc.children:
+        return max(state_of(child, current) for child in rsc.children)
+    return rsc.role if current else rsc.next_role
+
+
+def _matches(instance: Resource, node: Node, role: Role, current: bool, attribute: str | None) -> bool:
+    if role not in (Role.UNKNOWN, state_of(instance, current)) or any_of(instance, "blocked"):
+        return False
+    places = located(instance, current=current, assigned=not current)
+    if len(places) != 1:
+        return False
+    if attribute is not None:
+        return node_value(places[0], attribute) == node_value(node, attribute)
+    return places[0] is node
+
+
+def compatible_instance(
+    cluster: Cluster, match: Resource, clone: Resource, role: Role, current: bool, attribute: str | None = None
+) -> Resource | None:
+    """The instance of `clone` on `match`'s node, or on the best node that `match` is allowed on."""
+    places = located(match, current=current, assigned=not current)
+    if len(places) == 1:
+        nodes = places
+    else:
+        nodes = [entry.node for entry in sorted_nodes(cluster, match.allowed, None)]
+    for node in nodes:
+        for instance in clone.children:
+            if _matches(instance, node, role, current, attribute):
+                return instance
+    return None
