@@ -1,6 +1,7 @@
 """One node's failover IPs on the real kernel, without the rest of Standfast: commands on stdin, events on stdout (JSON lines).
 
-Run inside a network namespace by test_live_ip.py. Commands: {"pulse": bool}, {"revoke": reason}, {"operate": {...}}.
+Run inside a network namespace by test_live_ip.py. Commands: {"pulse": bool}, {"revoke": reason}, {"adopt": parameters},
+{"operate": {...}}.
 Every line out has `at`, seconds of CLOCK_MONOTONIC, which all namespaces of a host share.
 """
 
@@ -14,6 +15,7 @@ import time
 from typing import Any
 
 from standfast.agents.ip.api import (
+    Adopt,
     Announce,
     Ask,
     Changed,
@@ -88,6 +90,8 @@ class Driver:
         if "revoke" in said:
             self.pulsing = False
             self.give(Revoked(said["revoke"]))
+        if "adopt" in said:
+            self.give(Adopt("vip", tuple(sorted(said["adopt"].items()))))
         if "operate" in said:
             parameters = tuple(sorted(said["operate"].pop("parameters").items()))
             self.give(Operate(resource="vip", parameters=parameters, timeout_ms=20_000, **said["operate"]))

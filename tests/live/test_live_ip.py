@@ -323,6 +323,21 @@ def test_ipv6(lab: dict[str, Node]) -> None:
     until(lambda: b.mac() in c.ip("-6", "neigh", "show", VIP6), 1)
 
 
+def test_a_killed_manager_comes_back_without_an_outage(lab: dict[str, Node]) -> None:
+    a, c = lab["a"].drive(), lab["c"]
+    assert a.start()["rc"] == 0
+    time.sleep(1)
+    probe = subprocess.Popen(
+        ["ip", "netns", "exec", c.namespace, "ping", "-i", "0.05", "-c", "80", "-W", "1", VIP], stdout=subprocess.PIPE, text=True
+    )
+    a.end()
+    a.drive().tell(adopt=SEED)
+    a.wait("Tell", code="ip.adopted")
+    output, _ = probe.communicate(timeout=30)
+    assert " 0% packet loss" in output
+    assert a.wait("Done", run=a.ask("monitor", probe=True))["rc"] == 0
+
+
 def test_without_capabilities_it_says_what_is_missing(lab: dict[str, Node]) -> None:
     a = lab["a"].drive("setpriv", "--bounding-set", "-net_raw,-net_admin", "--inh-caps", "-net_raw,-net_admin")
     done = a.start()

@@ -638,6 +638,19 @@ def test_adopted_without_an_outage() -> None:
     assert rig.is_up
 
 
+def test_adopted_looks_before_it_renews() -> None:
+    """The kernel ended the lease, and the pulse is heard before netlink's word of it."""
+    rig = Rig().started()
+    rig.pulsing = False
+    rig = reborn(rig)
+    rig.now += 900 * MS
+    rig.up.clear()
+    rig.pulse(rig.now + 1500 * MS)
+    rig.run(1 * S)
+    assert not rig.is_up
+    assert not any("put" in line for line in rig.log)
+
+
 def test_adopted_without_evidence_is_dropped_in_time() -> None:
     rig = Rig().started()
     rig.pulsing = False

@@ -209,23 +209,26 @@ def _held_timer(one: FailoverIp, m: Moment, _event: IpInput) -> None:
 
 
 def _adopted_pulsed(one: FailoverIp, m: Moment, _event: IpInput) -> None:
-    assert one.place is not None
-    assert one.wanted is not None
-    if not m.is_entitled or m.now_us >= one.wait_us:
-        return
-    if reason := trouble(one.place, one.wanted, m.network):
-        one.lose(m, reason)
-        return
-    one.phase, one.lease = Phase.HELD, None
-    one.put(m)
-    one.begin_announcing(m)
-    one.out.append(Tell(notice("ip.adopted", f"{one.place.ip} was still up and is kept", where=one.resource)))
+    """Evidence at last. The kernel may have ended the lease a moment ago, so look before renewing what may be gone."""
+    if m.is_entitled and not one.has_looked:
+        one.has_looked = True
+        one.out.append(Look())
 
 
 def _adopted_network_changed(one: FailoverIp, m: Moment, _event: IpInput) -> None:
     assert one.place is not None
+    assert one.wanted is not None
     if not own_copy(one.place, m.network):
         one.lose(m, "the kernel's lease ended before this node's membership was confirmed")
+    elif reason := trouble(one.place, one.wanted, m.network):
+        one.lose(m, reason)
+    elif one.has_looked and m.is_entitled:
+        one.phase, one.lease = Phase.HELD, None
+        one.put(m)
+        one.begin_announcing(m)
+        one.out.append(Tell(notice("ip.adopted", f"{one.place.ip} was still up and is kept", where=one.resource)))
+    else:
+        one.has_looked = False
 
 
 def _dropping_network_changed(one: FailoverIp, m: Moment, _event: IpInput) -> None:

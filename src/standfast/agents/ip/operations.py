@@ -22,7 +22,8 @@ def start(one: FailoverIp, m: Moment, op: Operate, wanted: Parameters, place: Pl
         one.raw, one.wanted = op.parameters, wanted
         one.answer(OK, "")
         return
-    is_here = bool(copies(place.ip, m.network)) and one.phase in (Phase.STOPPED, Phase.ADOPTED)
+    # A copy of ours from a former life may end any moment; only one without an end proves that nobody else has the address.
+    is_here = one.phase is Phase.STOPPED and any(copy.valid_s is None for copy in copies(place.ip, m.network))
     if one.phase in (Phase.TAKING, Phase.HELD):
         one.drop_all(m)  # another place than before
     if reason := trouble(place, wanted, m.network):
@@ -88,7 +89,7 @@ def adopt(one: FailoverIp, m: Moment, parameters: tuple[tuple[str, str], ...], w
     one.raw, one.wanted, one.place, one.phase = parameters, wanted, place, Phase.ADOPTED
     one.wait_us = m.now_us + (ADOPTION_US_MAX if copy.valid_s is None else copy.valid_s * US_PER_S)
     one.orphan_us = m.now_us + ORPHAN_US
-    one.reason, one.conflicts = "", Conflicts()
+    one.reason, one.conflicts, one.has_looked = "", Conflicts(), False
     one.out.append(Watch(place.interface, place.ip, on=True))
     if m.is_entitled:
         step(one, m, Pulsed(m.until_us))
