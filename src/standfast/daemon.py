@@ -77,18 +77,25 @@ def prepare(paths: Paths) -> Start:
 
 
 def run_node(start: Start) -> int:
-    """Both daemons in the foreground, started again when they die. Everything is imported before the first fork."""
-    import standfast.engine.embedded
-    import standfast.node
-    import standfast.runtime.engine_host
-    import standfast.runtime.manager_host
-    import standfast.runtime.planner  # noqa: F401
-
+    """Both daemons in the foreground, started again when they die. Each is imported before its first fork: the engine is on its
+    way to a view while the manager's rooms are still being read."""
     log = Log(start.config.logging, "MAIN")
-    children = [Child("engine", lambda: _life(run_engine, start)), Child("manager", lambda: _life(run_manager, start))]
+    children = [
+        Child("engine", lambda: _life(run_engine, start), _import_engine),
+        Child("manager", lambda: _life(run_manager, start), _import_manager),
+    ]
     code = Supervisor(children, log.report).run()
     log.close()
     return code
+
+
+def _import_engine() -> None:
+    import standfast.runtime.engine_host  # noqa: F401
+
+
+def _import_manager() -> None:
+    import standfast.runtime.manager_host
+    import standfast.runtime.planner  # noqa: F401
 
 
 def run_engine(start: Start) -> int:

@@ -31,10 +31,12 @@ _WATCHED = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 
 @dataclass(slots=True)
 class Child:
-    """One supervised process. `run` is its whole life and returns its exit code."""
+    """One supervised process. `run` is its whole life and returns its exit code; `prepare` is done in the supervisor before its
+    first start (imports that every life of it needs)."""
 
     name: str
     run: Callable[[], int]
+    prepare: Callable[[], None] = lambda: None
     pid: int = 0
     started_s: float = 0.0
     quick_deaths: int = 0
@@ -63,7 +65,6 @@ class Supervisor:
     def run(self) -> int:
         """Serve until everything has ended; returns the exit code."""
         signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
-        gc.freeze()  # what is imported by now stays shared with the children, page by page
         code = 0
         while True:
             now_s = time.monotonic()
@@ -84,6 +85,9 @@ class Supervisor:
                 return code
 
     def _start(self, child: Child) -> None:
+        if not child.started_s:
+            child.prepare()
+            gc.freeze()  # what is imported by now stays shared with the children, page by page
         sys.stdout.flush()
         sys.stderr.flush()
         pid = os.fork()
