@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -37,8 +38,7 @@ class Connection:
 
     def call(self, verb: str, **arguments: Any) -> Json:
         """Send one request and return its reply. Raises Refused with the daemon's own reports when it says no."""
-        reply = next(self.stream(verb, **arguments))
-        return reply
+        return next(self.stream(verb, **arguments))
 
     def stream(self, verb: str, **arguments: Any) -> Iterator[Json]:
         """Send one request and yield its replies until the one that says `end` (or the first, for a plain verb)."""
@@ -54,7 +54,9 @@ class Connection:
                 return
 
     def close(self) -> None:
-        """Hang up."""
+        """Hang up; whoever reads at this moment in another thread sees the end of the stream."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
 
     def __enter__(self) -> Connection:

@@ -32,7 +32,8 @@ from standfast.compat.crm.render import is_related, is_same, spread_levels
 
 class Method(StrEnum):
     """How a text meets the configuration: UPDATE merges by id, REPLACE erases all but the nodes first, PUSH is UPDATE and
-    deletes what the text does not name, EDIT makes the chosen objects be what the text says."""
+    deletes what the text does not name, EDIT makes the chosen objects be what the text says. A text never
+    deletes a node."""
 
     UPDATE = "update"
     REPLACE = "replace"
@@ -86,7 +87,8 @@ def load(
     old = _old_objects(change.to, method, chosen)
     if method is Method.EDIT:
         _refuse_foreign(change.to, definitions, old)
-    gone = [item for item in old if (item.keyword == "node", item.ident) not in named]
+    # A text without a node's line does not make the node leave: it is a member, whatever the text says.
+    gone = [item for item in old if item.keyword != "node" and (False, item.ident) not in named]
     _refuse_running(change, [item.ident for item in gone if item.keyword in words.RESOURCE_KEYWORDS])
     if method is Method.REPLACE:
         gone = old

@@ -1,0 +1,59 @@
+"""The root of the shell: `status`, `verify`, and the doors to the levels."""
+
+from __future__ import annotations
+
+from standfast.base.report import Refused, Report, Severity, error
+from standfast.shell.command import Call, Level, command
+
+
+class RootLevel(Level):
+    """The level one starts on."""
+
+    name = ""
+    levels = (
+        ("configure", "the configuration: show, edit, load, commit"),
+        ("resource", "resources: start, stop, move, clean up"),
+        ("node", "nodes: standby, online, maintenance"),
+        ("ra", "resource agents: what there is, and what they say of themselves"),
+        ("cluster", "this node's cluster services"),
+        ("corosync", "the cluster layer: links, quorum, its configuration"),
+    )
+
+    @command(
+        "status [bynode|inactive|ops|timing|failcounts|verbose|quiet|xml|html|noheaders|detail|brief|simple|full] [--watch]",
+        "show the cluster: nodes, resources, failures",
+        completes=("status",),
+    )
+    def do_status(self, call: Call) -> bool:
+        """As crm_mon -1 -r prints it; --watch renders it again whenever something happens."""
+        from standfast.shell.status import show_status
+
+        return show_status(self.session, call.words)
+
+    @command("verify", "look for mistakes in the live configuration")
+    def do_verify(self, call: Call) -> bool:
+        """The semantic checks, and what the scheduler remarks."""
+        assert call.name
+        from standfast.compat.crm.check import check
+        from standfast.shell.agent_lookup import agents
+
+        reports = list(check(self.session.cluster.configuration(), agents))
+        said = {report.what for report in reports}
+        for notice in self.session.cluster.call("plan").get("notices", []):
+            if notice.get("what") and notice["what"] not in said:
+                severity = Severity(notice.get("severity", "warning"))
+                reports.append(
+                    Report(notice.get("code", ""), severity, notice["what"], notice.get("why", ""), notice.get("remedy", ""))
+                )
+        self.session.output.say_all(reports)
+        return not any(report.severity is Severity.ERROR for report in reports)
+
+    @command("wait [SECONDS]", "wait until the cluster has done all it has to do")
+    def do_wait(self, call: Call) -> bool:
+        """Shows what happens meanwhile on a terminal."""
+        from standfast.shell.progress import wait_for_rest
+
+        seconds = call.words[0] if call.words else "3600"
+        if not seconds.isdigit() or not 0 < int(seconds) <= 86_400:
+            raise Refused(error("shell.usage", f"{seconds!r} is not a number of seconds", "", "usage: wait [SECONDS]"))
+        return wait_for_rest(self.session.cluster, self.session.output, float(seconds))
