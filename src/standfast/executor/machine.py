@@ -287,6 +287,11 @@ class Executor:
 
     def _start_what_may(self) -> None:
         """Start every job that is due, whose resource is free and for which there is room: stops first, then by age."""
+        while self._start_round():
+            pass  # a refused job was answered and its resource is free still; each round has one due job less
+
+    def _start_round(self) -> bool:
+        """One job of each resource. Returns whether any was refused."""
         ready = []
         for line in self._lines.values():
             if line.active is None:
@@ -294,21 +299,23 @@ class Executor:
                 if due:
                     ready.append((line, min(due, key=lambda job: job.turn)))
         if not ready:
-            return
+            return False
         ready.sort(key=lambda pair: (pair[1].request.action != "stop", pair[1].turn))
         room = {True: self._parallel_max, False: self._parallel_max}
         for run in self._runs.values():
             if run.job is not None and run.kind is not Kind.NATIVE:
                 room[run.job.request.interval_ms > 0] -= 1
+        refused = False
         for line, job in ready:
             recurring = job.request.interval_ms > 0
-            if job.request.native:
-                self._start(line, job)
-            elif room[recurring] > 0:
-                room[recurring] -= 1
-                self._start(line, job)
+            if job.request.native or room[recurring] > 0:
+                is_started = self._start(line, job)
+                room[recurring] -= is_started and not job.request.native
+                refused |= not is_started
+        return refused
 
-    def _start(self, line: Line, job: Job) -> None:
+    def _start(self, line: Line, job: Job) -> bool:
+        """Begin the run of a job; False when it was refused, and answered."""
         line.waiting.remove(job)
         request = job.request
         kind, effect = Kind.NATIVE, None
@@ -332,7 +339,7 @@ class Executor:
         )
         if refusal is not None:
             self._answer(run, _refused(refusal))
-            return
+            return False
         self._next_run += 1
         self._runs[run.run] = line.active = run
         if effect is None:
@@ -341,6 +348,7 @@ class Executor:
             self._out.append(RunUnit(run.run, effect.name, effect.verb))
         else:
             self._out.append(RunAgent(run.run, effect.argv, effect.environment))
+        return True
 
     @staticmethod
     def _is_missing_script(run: Run, event: AgentExited) -> bool:

@@ -295,6 +295,22 @@ FAULTS = """
     = w_start_0: Error (w: stonith:fence_x cannot be run as a resource agent (use ocf, systemd, lsb or service)) call 5
 """  # noqa: E501 - a sentence that a person reads is one line
 
+REFUSED_BEFORE_OTHERS = """
+    > 0 perform u start agent=systemd:nginx
+    unit 1: start nginx.service
+    timer 20000
+    > 1 perform u promote agent=systemd:nginx
+    > 2 perform u notify agent=systemd:nginx
+    > 3 perform u stop agent=systemd:nginx
+    = u_promote_0: Cancelled call 2
+    > 4 perform u notify agent=systemd:nginx
+    > 5 exited 1 rc=0
+    = u_start_0: ok call 1 5+0ms
+    = u_notify_0: Error (u: Action notify not implemented for systemd resources) call 3 0+3ms
+    unit 2: stop nginx.service
+    timer 20005
+"""
+
 UNITS_AND_SCRIPTS = """
     > 0 perform u start agent=systemd:nginx
     unit 1: start nginx.service
