@@ -294,6 +294,7 @@ class Resource:
     probed: set[str] = field(default_factory=set)
     allowed: dict[str, Allowed] = field(default_factory=dict)
     assigned: Node | None = None
+    assigned_score: int = 0
     pending_action: str = ""
     pending_node: Node | None = None
     lock_node: Node | None = None

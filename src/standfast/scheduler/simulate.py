@@ -125,7 +125,10 @@ def _record(cib: etree._Element, action: Action, now_s: int, name: str) -> None:
     target_rc = int_or(params.get("CRM_meta_op_target_rc"), 0)
     task = "start" if action.operation in ("reload", "reload-agent") else action.operation
     key = op_key(action.resource, task, action.interval_ms)
-    if task in ("migrate_to", "migrate_from") or action.interval_ms > 0:
+    if task == "notify":
+        about = (params.get("CRM_meta_notify_type", ""), params.get("CRM_meta_notify_operation", ""))
+        entry_id = f"{action.resource}_{about[0]}_notify_{about[1]}_0"
+    elif task in ("migrate_to", "migrate_from") or action.interval_ms > 0:
         entry_id = key
     else:
         entry_id = f"{action.resource}_last_0"

@@ -54,7 +54,9 @@ def _process(
     agent: tuple[str | None, str | None, str | None],
 ) -> None:
     if rsc.removed:
-        schedule_cleanup(cluster, rsc, node, optional=False)
+        top = rsc.top()
+        if top.variant != Variant.CLONE or top.unique:
+            schedule_cleanup(cluster, rsc, node, optional=False)
         return
     active = node in rsc.active_nodes
     if _agent_changed(cluster, rsc, node, agent, active):

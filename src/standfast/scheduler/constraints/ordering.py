@@ -19,11 +19,12 @@ from standfast.scheduler.memory import (
     AR_UNRUNNABLE_FIRST_BLOCKS,
     Cluster,
     Resource,
+    Variant,
 )
 from standfast.scheduler.orderings.new import new_ordering, order_tasks
 from standfast.scheduler.placement.scores import parse_score
 from standfast.scheduler.rules import resolve
-from standfast.scheduler.values import is_true, parse_bool
+from standfast.scheduler.values import int_or, is_true, parse_bool
 
 if TYPE_CHECKING:
     from lxml import etree
@@ -141,7 +142,12 @@ def _unpack_simple(cluster: Cluster, constraint: etree._Element, kind: Kind, sym
         return
     first_task = constraint.get("first-action") or "start"
     then_task = constraint.get("then-action") or first_task
-    order_tasks(cluster, first, first_task, then, then_task, _flags(kind, first_task, symmetry))
+    flags = _flags(kind, first_task, symmetry)
+    least = _least_instances(first, constraint)
+    if least > 0:
+        _order_least(cluster, constraint, first, first_task, then, then_task, flags, least)
+    else:
+        order_tasks(cluster, first, first_task, then, then_task, flags)
     if symmetry != Symmetry.SYMMETRIC:
         return
     if first_task not in INVERSE or then_task not in INVERSE:
@@ -149,6 +155,33 @@ def _unpack_simple(cluster: Cluster, constraint: etree._Element, kind: Kind, sym
         return
     flags = _flags(kind, INVERSE[first_task], Symmetry.INVERSE)
     order_tasks(cluster, then, INVERSE[then_task], first, INVERSE[first_task], flags)
+
+
+def _least_instances(first: Resource, constraint: etree._Element) -> int:
+    """How many instances of a clone must be up before others follow; 0 for all of them."""
+    if first.variant != Variant.CLONE:
+        return 0
+    clone_min = first.meta.get("clone-min")
+    if clone_min is not None:
+        return max(0, int_or(clone_min, 0))
+    return 1 if parse_bool(constraint.get("require-all")) is False else 0
+
+
+def _order_least(
+    cluster: Cluster,
+    constraint: etree._Element,
+    first: Resource,
+    first_task: str,
+    then: Resource,
+    then_task: str,
+    flags: int,
+    least: int,
+) -> None:
+    point = pseudo_op(cluster, f"clone-one-or-more:{constraint.get('id')}")
+    point.required_runnable_before = least
+    for instance in first.children:
+        new_ordering(cluster, (instance, first_task), point, AR_MIN_RUNNABLE | AR_FIRST_IMPLIES_THEN_GRAPHED)
+    new_ordering(cluster, point, (then, then_task), flags | AR_UNRUNNABLE_FIRST_BLOCKS)
 
 
 def _members(cluster: Cluster, resource_set: etree._Element) -> list[Resource] | None:

@@ -79,6 +79,7 @@ def assign_resource(cluster: Cluster, rsc: Resource, chosen: Allowed | None, for
     node.assigned_count += 1
     if chosen is not None:
         chosen.count += 1
+        rsc.assigned_score = chosen.score
     return changed
 
 

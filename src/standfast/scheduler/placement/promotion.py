@@ -214,7 +214,7 @@ def _next_promoted(rsc: Resource) -> None:
 
 def follow_promotable(clone: Resource, dependent: Resource, colocation: Colocation) -> None:
     """Draw a dependent to where instances of `clone` will have the colocation's role."""
-    places: dict[str, Node] = {}
+    places: dict[str, int] = {}
     mandatory = colocation.score >= INFINITY
     for instance in clone.children:
         node = assigned_to(instance)
@@ -224,12 +224,12 @@ def follow_promotable(clone: Resource, dependent: Resource, colocation: Colocati
         for entry in dependent.allowed.values() if not mandatory else ():
             if node_value(entry.node, colocation.node_attribute) == wanted:
                 entry.score = add_scores(entry.score, colocation.score)
-        places[node.id] = node
+        places[node.id] = next(leaf.assigned_score for leaf in primitives(instance) if leaf.assigned is node)
     both_promoted = colocation.dependent_role == Role.PROMOTED and colocation.primary_role == Role.PROMOTED
     if mandatory and not both_promoted:
         for entry in dependent.allowed.values():
             chosen = places.get(entry.node.id)
-            entry.score = -INFINITY if chosen is None else add_scores(entry.score, chosen.score)
+            entry.score = -INFINITY if chosen is None else add_scores(entry.score, chosen)
 
 
 def promotable_priority(cluster: Cluster, clone: Resource, dependent: Resource, colocation: Colocation) -> int:

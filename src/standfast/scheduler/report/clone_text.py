@@ -82,8 +82,8 @@ def _stopped(cluster: Cluster, clone: Resource, active: int, indent: str) -> lis
     if clone.unique or clone.clone_data().max <= active:
         return []
     states: dict[str, list[Node]] = {}
-    for entry in clone.allowed.values():
-        node = entry.node
+    nodes = [entry.node for entry in clone.allowed.values()]
+    for node in nodes or [node for node in cluster.nodes if node.id in clone.probed]:
         if any(other.name.lower() == node.name.lower() for other in clone.active_nodes):
             continue
         state = "Stopped (disabled)" if _configured_role(clone) == Role.STOPPED else "Stopped"
