@@ -2,228 +2,30 @@
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Callable
-from dataclasses import replace
-from itertools import count
+from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from standfast.agents.ip.api import (
-    AddressSeen,
-    Adopt,
-    Announce,
-    Ask,
     Changed,
-    Denied,
     Done,
-    DropAddress,
-    Forget,
     Healed,
-    Interface,
-    IpEffect,
-    IpInput,
     Look,
     NeighbourHeard,
     NetworkChanged,
     NetworkState,
     Operate,
-    Promote,
     Pulsed,
-    PutAddress,
-    Remember,
     Revoked,
-    Route,
     SetTimer,
-    Tell,
     TimerFired,
-    Watch,
 )
 from standfast.agents.ip.machine import FailoverIps
 
-MS, S = 1_000, 1_000_000
-OWN, FOREIGN = bytes.fromhex("020000000001"), bytes.fromhex("0200000000ff")
-VIP, VIP6 = "172.16.0.100", "fd00::100"
-SEED = (("ip", VIP), ("cidr_netmask", "32"), ("arp_count", "10"), ("arp_count_refresh", "5"))
-STATICS = (AddressSeen("eth0", "172.16.0.10", 24, "eth0", None), AddressSeen("eth0", "fd00::10", 64, "", None))
-ROUTES = (Route("172.16.0.0/24", "eth0", 0), Route("fd00::/64", "eth0", 256))
-
-
-class Rig:
-    """One node: the machine under test, a kernel that keeps leases, a stranger that may answer, pulses while `pulsing`."""
-
-    def __init__(self, *, pulsing: bool = True) -> None:
-        self.ips = FailoverIps()
-        self.now = 0
-        self.order = count()
-        self.queue: list[tuple[int, int, IpInput]] = []
-        self.timer: int | None = None
-        self.link = Interface("eth0", 2, OWN, is_up=True, carrier=True)
-        self.links: tuple[Interface, ...] = ()
-        self.up: dict[tuple[str, str, int], int | None] = {}  # when the kernel ends it; None: never
-        self.stranger_until = 0  # answers probes until then
-        self.pulsing = pulsing
-        self.next_pulse = 0
-        self.until = 0
-        self.frozen = False
-        self.stubborn = False  # somebody adds the address again whenever it is deleted
-        self.deaf = False  # the kernel refuses every put
-        self.log: list[str] = []
-        self.done: dict[int, Done] = {}
-        self.changed: list[Changed] = []
-        self.told: list[str] = []
-        self.remembered: dict[str, tuple[tuple[str, str], ...]] = {}
-        self.announced: list[int] = []
-        self.runs = count(1)
-        self.tell_network()
-
-    # -- the world --
-
-    def state(self) -> NetworkState:
-        seen = tuple(
-            AddressSeen(i, ip, p, "", None if end is None else max(0, (end - self.now) // S))
-            for (i, ip, p), end in self.up.items()
-        )
-        gone = self.link.index == 0
-        return NetworkState((*self.links, *(() if gone else (self.link,))), STATICS + seen, () if gone else ROUTES)
-
-    def tell_network(self) -> None:
-        self.at(0, NetworkChanged(NetworkState()))
-
-    def at(self, delay: int, event: IpInput) -> None:
-        heapq.heappush(self.queue, (self.now + delay, next(self.order), event))
-
-    def note(self, text: str) -> None:
-        self.log.append(f"{self.now / MS:g}: {text}")
-
-    def run(self, duration: int) -> None:
-        """Let time pass: pulses, kernel expiries, queued events and the machine's timer, each at its time."""
-        end = self.now + duration
-        while True:
-            due = [t for t in (self.timer, *(e for e in self.up.values())) if t is not None]
-            due += [self.next_pulse] if self.pulsing else []
-            due += [self.queue[0][0]] if self.queue else []
-            now = min((t for t in due if not (self.frozen and t <= self.now)), default=end + 1)
-            if self.frozen:
-                now = min((e for e in self.up.values() if e is not None), default=end + 1)
-            if now > end:
-                self.now = end
-                return
-            self.now = max(now, self.now)
-            self.expire()
-            if not self.frozen:
-                self.one_event()
-
-    def expire(self) -> None:
-        for key, end in list(self.up.items()):
-            if end is not None and end <= self.now:
-                del self.up[key]
-                self.note(f"kernel ends {key[1]}/{key[2]}")
-                self.tell_network()
-
-    def one_event(self) -> None:
-        if self.queue and self.queue[0][0] <= self.now:
-            self.give(heapq.heappop(self.queue)[2])
-        elif self.pulsing and self.next_pulse <= self.now:
-            self.next_pulse = self.now + 500 * MS
-            self.pulse(self.now + 1500 * MS)
-        elif self.timer is not None and self.timer <= self.now:
-            self.timer = None
-            self.give(TimerFired())
-
-    def pulse(self, until: int) -> None:
-        self.until = max(self.until, until)
-        self.give(Pulsed(until))
-
-    def give(self, event: IpInput) -> None:
-        if isinstance(event, NetworkChanged):
-            event = NetworkChanged(self.state())
-        if isinstance(event, Revoked):
-            self.until = 0
-        effects = self.ips.step(self.now, event)
-        self.ips.check(self.now)
-        for effect in effects:
-            self.perform(effect)
-
-    def perform(self, effect: IpEffect) -> None:
-        match effect:
-            case SetTimer():
-                self.timer = effect.at_us
-            case PutAddress():
-                self.put(effect)
-            case DropAddress():
-                self.note(f"drop {effect.ip}/{effect.prefix} on {effect.interface}")
-                if self.up.pop((effect.interface, effect.ip, effect.prefix), -1) != -1 and self.stubborn:
-                    self.up[(effect.interface, effect.ip, effect.prefix)] = None
-                self.tell_network()
-            case Ask():
-                self.note("ask")
-                if self.now < self.stranger_until:
-                    self.at(1 * MS, NeighbourHeard("eth0", effect.ip, FOREIGN, "reply"))
-            case Announce():
-                assert effect.mac == OWN
-                self.announced.append(self.now)
-                self.note("announce")
-            case Look():
-                self.tell_network()
-            case Done():
-                assert effect.run not in self.done, "answered twice"
-                self.done[effect.run] = effect
-                self.note(f"done {effect.rc} {effect.reason}".strip())
-            case Changed():
-                self.changed.append(effect)
-                self.note(f"changed {effect.rc} {effect.reason}")
-            case Tell():
-                self.told.append(effect.report.code)
-            case Remember():
-                if effect.parameters is None:
-                    self.remembered.pop(effect.resource, None)
-                else:
-                    self.remembered[effect.resource] = effect.parameters
-            case Watch() | Promote():
-                pass
-
-    def put(self, put: PutAddress) -> None:
-        assert self.now < self.until, "put without evidence"
-        assert put.before_us <= self.until
-        assert self.remembered, "an address goes up that nobody would know of after a crash"
-        if self.deaf:
-            self.at(0, Denied(put, "Operation not permitted", is_permission=True))
-            return
-        if (put.interface, put.ip, put.prefix) not in self.up:
-            self.note(f"put {put.ip}/{put.prefix} on {put.interface}")
-            self.tell_network()
-        self.up[(put.interface, put.ip, put.prefix)] = None if put.valid_s is None else self.now + put.valid_s * S
-
-    # -- what tests say --
-
-    def operate(self, action: str, parameters: tuple[tuple[str, str], ...] = SEED, **more: bool) -> int:
-        run = next(self.runs)
-        self.give(Operate(run, "vip", action, parameters, 20_000, **more))
-        return run
-
-    def started(self, parameters: tuple[tuple[str, str], ...] = SEED) -> Rig:
-        self.run(10 * MS)
-        run = self.operate("start", parameters)
-        self.run(200 * MS)
-        assert self.done[run].rc == 0, self.done[run]
-        self.log.clear()
-        return self
-
-    def delete(self) -> None:
-        self.up.clear()
-        self.give(NetworkChanged(NetworkState()))
-
-    def set_link(self, **more: bool | int) -> None:
-        self.link = replace(self.link, **more)  # type: ignore[arg-type]
-        self.give(NetworkChanged(NetworkState()))
-
-    @property
-    def is_up(self) -> bool:
-        return any(ip in (VIP, VIP6) for _, ip, _ in self.up)
+if TYPE_CHECKING:
+    from tests.unit.agents_ip.ip_rig import FOREIGN, MS, SEED, VIP, VIP6, Rig, S, reborn
+else:
+    from ip_rig import FOREIGN, MS, SEED, VIP, VIP6, Rig, S, reborn
 
 
 # ---- the ordinary life ----------------------------------------------------------------------------------------------
@@ -489,6 +291,17 @@ def test_a_short_pause_is_forgiven() -> None:
     assert not rig.changed
 
 
+def test_without_a_lease_the_evidence_still_counts() -> None:
+    rig = Rig().started((*SEED, ("lease", "0")))
+    assert list(rig.up.values()) == [None]
+    rig.run(10 * S)
+    assert rig.is_up
+    rig.pulsing = False
+    rig.run(2 * S)
+    assert not rig.is_up
+    assert [c.rc for c in rig.changed] == [7]
+
+
 def test_revoked_drops_at_once() -> None:
     rig = Rig().started()
     rig.pulsing = False
@@ -613,15 +426,6 @@ def test_one_address_belongs_to_one_resource() -> None:
 # ---- after a restart of the manager ---------------------------------------------------------------------------------
 
 
-def reborn(rig: Rig) -> Rig:
-    """The manager is killed and started again: a new machine, the same kernel."""
-    rig.ips, rig.timer, rig.queue, rig.until = FailoverIps(), None, [], 0
-    rig.log.clear()
-    rig.give(NetworkChanged(NetworkState()))
-    rig.give(Adopt("vip", rig.remembered["vip"]))
-    return rig
-
-
 def test_adopted_without_an_outage() -> None:
     rig = Rig().started()
     rig.pulsing = False
@@ -689,131 +493,3 @@ def test_a_monitor_takes_over_what_ipaddr2_left() -> None:
     assert rig.done[rig.operate("monitor")].rc == 0
     rig.run(1 * S)
     assert rig.up[("eth0", VIP, 24)] is not None, "leased from now on"
-
-
-# ---- interrupted at every step --------------------------------------------------------------------------------------
-
-INTERRUPTIONS: dict[str, Callable[[Rig], object]] = {
-    "revoked": lambda rig: rig.give(Revoked("out of quorum")),
-    "pulse lost": lambda rig: setattr(rig, "pulsing", False),
-    "interface gone": lambda rig: rig.set_link(index=0),
-    "forgotten": lambda rig: rig.give(Forget(1)),
-    "stopped": lambda rig: rig.operate("stop"),
-    "frozen": lambda rig: setattr(rig, "frozen", True),
-}
-
-
-@pytest.mark.parametrize("how", sorted(INTERRUPTIONS))
-@pytest.mark.parametrize("after_ms", [0, 1, 19, 20, 41, 61, 80, 81, 95, 140, 300, 700, 1600])
-def test_a_start_cut_at_every_step_leaves_nothing_up(how: str, after_ms: int) -> None:
-    rig = Rig()
-    rig.run(10 * MS)
-    run = rig.operate("start")
-    rig.run(after_ms * MS)
-    was_done = run in rig.done
-    INTERRUPTIONS[how](rig)
-    if how == "revoked":
-        rig.pulsing = False
-    rig.run(5 * S)
-    if how == "frozen":
-        assert not rig.is_up
-        rig.frozen, rig.pulsing = False, False
-        rig.run(3 * S)
-    if how == "forgotten" and was_done:
-        assert rig.is_up, "an answered start is not undone"
-        return
-    assert not rig.is_up
-    if how == "forgotten":
-        assert run not in rig.done
-    elif not was_done and how != "pulse lost":  # the evidence of before is good for a while
-        assert rig.done[run].rc == 1
-    if run in rig.done and rig.done[run].rc == 0 and how != "stopped":
-        assert [c.rc for c in rig.changed] == [7]
-    assert not rig.remembered
-
-
-# ---- anything, in any order -----------------------------------------------------------------------------------------
-
-
-class AnyLife(RuleBasedStateMachine):
-    """Whatever happens in whatever order: no put without evidence (asserted in Rig.put and check()), nothing up after its end."""
-
-    @initialize(v6=st.booleans(), prefix=st.sampled_from(["24", "32"]))
-    def begin(self, v6: bool, prefix: str) -> None:
-        self.rig = Rig(pulsing=False)
-        self.parameters = (("ip", VIP6),) if v6 else (("ip", VIP), ("cidr_netmask", prefix))
-        self.ip = VIP6 if v6 else VIP
-        self.rig.run(1 * MS)
-
-    @rule(ms=st.sampled_from([1, 20, 80, 200, 600, 2500]))
-    def time_passes(self, ms: int) -> None:
-        self.rig.run(ms * MS)
-
-    @rule(ms=st.sampled_from([-10, 0, 1, 300, 1500, 3000]))
-    def pulse(self, ms: int) -> None:
-        self.rig.pulse(self.rig.now + ms * MS)
-
-    @rule(action=st.sampled_from(["start", "start", "stop", "monitor", "validate-all", "nonsense"]), flag=st.booleans())
-    def operate(self, action: str, flag: bool) -> None:
-        more = {"probe": flag} if action == "monitor" else {"handover": flag}
-        self.rig.operate(action, self.parameters, **more)
-
-    @rule(back=st.integers(1, 3))
-    def forget(self, back: int) -> None:
-        self.rig.give(Forget(max(0, max(self.rig.done, default=1) + 2 - back)))
-
-    @rule()
-    def revoke(self) -> None:
-        self.rig.give(Revoked("out of quorum"))
-
-    @rule(ms=st.sampled_from([5, 500, 9000]))
-    def a_stranger_answers(self, ms: int) -> None:
-        self.rig.stranger_until = self.rig.now + ms * MS
-
-    @rule(kind=st.sampled_from(["reply", "announcement", "probe", "advertisement"]), mac=st.binary(min_size=6, max_size=6))
-    def heard(self, kind: str, mac: bytes) -> None:
-        self.rig.give(NeighbourHeard("eth0", self.ip, mac, kind))
-
-    @rule(
-        more=st.sampled_from([{"carrier": False}, {"carrier": True, "is_up": True, "index": 2}, {"is_up": False}, {"index": 0}])
-    )
-    def the_link_changes(self, more: dict[str, bool | int]) -> None:
-        self.rig.set_link(**more)
-
-    @rule()
-    def somebody_deletes_it(self) -> None:
-        self.rig.delete()
-
-    @rule(prefix=st.sampled_from([24, 32, 64]))
-    def somebody_adds_it(self, prefix: int) -> None:
-        self.rig.up[("eth0", self.ip, prefix)] = None
-        self.rig.tell_network()
-
-    @rule(ms=st.sampled_from([100, 1900, 2100, 60_000]))
-    def frozen(self, ms: int) -> None:
-        self.rig.frozen = True
-        self.rig.run(ms * MS)
-        self.rig.frozen = False
-        self.rig.run(1 * MS)
-
-    @rule(on=st.booleans())
-    def the_kernel_refuses(self, on: bool) -> None:
-        self.rig.deaf = on
-
-    @rule()
-    def healed(self) -> None:
-        self.rig.give(Healed())
-
-    @precondition(lambda self: self.rig.remembered)
-    @rule()
-    def reborn(self) -> None:
-        reborn(self.rig)
-
-    @invariant()
-    def nothing_ours_outlives_the_evidence(self) -> None:
-        if hasattr(self, "rig") and not self.rig.frozen and self.rig.ips.held():
-            assert self.rig.now <= self.rig.until
-
-
-TestAnyLife = AnyLife.TestCase
-TestAnyLife.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
