@@ -49,7 +49,7 @@ class View:
     quorate: bool
     log: list[Sent] = field(default_factory=list)
     taken: dict[tuple[int, int], None] = field(default_factory=dict)
-    """(place in the log, node) of what a machine, not only its engine, has taken."""
+    """(place in the log, node): the change at that place was applied by that node's machine, not only held by its engine."""
 
 
 @dataclass
@@ -79,6 +79,7 @@ class World:
         self.highest: dict[int, Version] = {}
         self.digests: dict[Version, str] = {}
         self.acknowledged: dict[str, None] = {}
+        self.unanswered: dict[tuple[int, int], None] = {}
         self.stable: list[tuple[View, int, str, Version, str]] = []
         self.settle_views([list(self.hosts)])
 
@@ -130,10 +131,11 @@ class World:
         self.step(node, ViewLost())
         self.attach(node)
 
-    def crash(self, node: int, *, torn: int | None = None) -> None:
-        """The manager dies; `torn` bytes of its last append stay on the disk."""
+    def crash(self, node: int) -> None:
+        """The manager dies."""
         host = self.hosts[node]
         host.machine = None
+        self.unanswered = {key: None for key in self.unanswered if key[0] != node}
         host.outbox = [sent for sent in host.outbox if sent.is_absence]
         host.is_told_absent = True
         host.outbox.append(Sent(node, b"", is_absence=True))
@@ -175,10 +177,11 @@ class World:
         if sent.is_absence:
             event = MemberAbsent(NodeId(sent.sender))
         elif sent.number:
+            if sent.sender == node and sent.boot == host.boot:
+                self.unanswered[node, sent.number] = None
             event = ChangeDelivered(NodeId(sent.sender), sent.number, sent.data)
         else:
             event = MessageDelivered(NodeId(sent.sender), decode_message(sent.data))
-        host.view.taken[host.at, node] = None
         self.step(node, event)
         return True
 
@@ -208,6 +211,8 @@ class World:
                     host.kept.append(effect)
                 case Applied():
                     host.applied.append(effect)
+                    if effect.sender == node:
+                        self.unanswered.pop((node, effect.number), None)
                     self.note_applied(node, effect)
                 case Synced():
                     host.synced.append(effect)
@@ -221,7 +226,10 @@ class World:
         assert host.view is not None
         machine = host.machine
         assert machine is not None
-        if applied.sender != node or applied.outcome is None or not applied.outcome.changed_configuration:
+        if applied.outcome is None or not applied.outcome.changed_configuration:
+            return
+        host.view.taken[host.at, node] = None
+        if applied.sender != node:
             return
         if host.view.quorate and machine.is_whole:
             name = machine.cib.root.get("update-client")
