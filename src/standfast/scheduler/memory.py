@@ -171,6 +171,7 @@ class Digest:
     result: str  # match | unknown | mismatch | restart
     all: str
     restart: str | None
+    secure: str | None = None
 
 
 class Methods(Protocol):
@@ -474,6 +475,7 @@ class Cluster:
     cancel_removed: bool = True
     start_failure_fatal: bool = True
     concurrent_fencing: bool = True
+    sanitized: bool = False  # a saved CIB, whose private parameters may have been blanked
     shutdown_lock: bool = False
     shutdown_lock_ms: int = 0
     node_pending_ms: int = 0

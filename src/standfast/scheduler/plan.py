@@ -32,9 +32,12 @@ if TYPE_CHECKING:
     from standfast.base.situation import Situation
 
 
-def unpack(root: etree._Element, now_s: int) -> Cluster:
-    """Working memory filled from a <cib> element, which is not changed; nothing is decided yet."""
-    cluster = Cluster(root, now_s)
+def unpack(root: etree._Element, now_s: int, sanitized: bool = False) -> Cluster:
+    """Working memory filled from a <cib> element, which is not changed; nothing is decided yet.
+
+    `sanitized`: the CIB was saved for others to look at, and private parameters may have been blanked.
+    """
+    cluster = Cluster(root, now_s, sanitized=sanitized)
     for element in root.iter():
         element_id = element.get("id") if isinstance(element.tag, str) else None
         if element_id is not None:

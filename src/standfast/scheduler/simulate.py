@@ -172,7 +172,7 @@ def report(cib: etree._Element, now_s: int) -> tuple[Plan, list[str]]:
     date = execution_date(cib)
     when_s = now_s if date is None else date
     note = [] if date is None else [f"Using the original execution date of: {from_epoch(when_s):%Y-%m-%d %H:%M:%SZ}"]
-    cluster = unpack(cib, when_s)
+    cluster = unpack(cib, when_s, sanitized=True)
     lines = [*note, *_warnings(cluster), "Current cluster status:", *status_lines(cluster, show_pending=True), ""]
     plan = decide(cluster)
     lines += ["Transition Summary:", *summary_lines(plan), "", "Executing Cluster Transition:"]

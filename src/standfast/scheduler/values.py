@@ -78,7 +78,7 @@ def is_true(text: str | None) -> bool:
 
 
 def parse_int(text: str | None) -> int | None:
-    """The integer at the start of `text` (the rest is ignored, as C's strtoll does), clamped to 64 bits; None if there is none."""
+    """The integer at the start of `text` (what follows is ignored, as in C), clamped to 64 bits; None if there is none."""
     match = _INTEGER.match(text or "")
     if match is None:
         return None

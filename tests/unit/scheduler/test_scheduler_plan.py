@@ -39,7 +39,8 @@ CIB = """
       </primitive>
     </resources>
     <constraints/>
-    <rsc_defaults><meta_attributes id="d"><nvpair id="d1" name="resource-stickiness" value="1000"/></meta_attributes></rsc_defaults>
+    <rsc_defaults><meta_attributes id="d">
+      <nvpair id="d1" name="resource-stickiness" value="1000"/></meta_attributes></rsc_defaults>
   </configuration>
   <status>
     <node_state id="1" uname="n1" in_ccm="true" crmd="online" join="member" expected="member"/>
@@ -90,7 +91,8 @@ def transient(root: etree._Element, node: str, **attributes: str) -> etree._Elem
         f'<nvpair id="t-{node}-{i}" name="{name.replace("__", "#").replace("_vip", "-vip")}" value="{value}"/>'
         for i, (name, value) in enumerate(attributes.items())
     )
-    xml = f'<transient_attributes id="{node}"><instance_attributes id="t-{node}">{pairs}</instance_attributes></transient_attributes>'
+    inner = f'<instance_attributes id="t-{node}">{pairs}</instance_attributes>'
+    xml = f'<transient_attributes id="{node}">{inner}</transient_attributes>'
     return add(root, f"status/node_state[@uname='{node}']", xml)
 
 

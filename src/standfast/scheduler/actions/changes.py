@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from standfast.base.report import notice
 from standfast.scheduler.actions.core import set_reason
-from standfast.scheduler.actions.digests import compare_digest
+from standfast.scheduler.actions.digests import compare_digest, only_private_changed
 from standfast.scheduler.actions.meta import find_config
 from standfast.scheduler.actions.ops import get_action
 from standfast.scheduler.actions.recurring import reschedule, schedule_cancel
@@ -73,7 +73,8 @@ def _process(
         if entry.interval_ms > 0 and (rsc.maintenance or node.maintenance):
             schedule_cancel(cluster, rsc, entry.raw_call, entry.task, entry.interval_ms, node)
         elif entry.interval_ms > 0 or entry.task in ("monitor", "start", "promote", "migrate_from"):
-            if _check_entry(cluster, rsc, node, entry) and fail_count(cluster, node, rsc).count != 0:
+            changed = _check_entry(cluster, rsc, node, entry)
+            if changed and fail_count(cluster, node, rsc).count != 0:
                 clear_failcount(cluster, rsc, node, "action definition changed")
 
 
@@ -110,8 +111,11 @@ def _check_entry(cluster: Cluster, rsc: Resource, node: Node, entry: HistoryEntr
     task = entry.task
     if interval == 0 and task in ("monitor", "migrate_from", "promote"):
         task = "start"
-    result = compare_digest(cluster, rsc, node, entry).result
+    digest = compare_digest(cluster, rsc, node, entry)
+    result = digest.result
     if result == "match":
+        return False
+    if only_private_changed(entry, digest):
         return False
     if result == "restart":
         _force_restart(cluster, rsc, task, interval)

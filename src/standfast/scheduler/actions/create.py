@@ -22,6 +22,8 @@ from standfast.scheduler.memory import (
 )
 from standfast.scheduler.values import Role, is_true
 
+# The last argument of a step: whether its actions are optional.
+REQUIRED = False
 Step = Callable[[Cluster, Resource, Node | None, bool], None]
 
 
@@ -140,7 +142,7 @@ def _change_role(cluster: Cluster, rsc: Resource) -> None:
         step = STEPS.get((role, following))
         if step is None:
             break
-        step(cluster, rsc, rsc.assigned, False)
+        step(cluster, rsc, rsc.assigned, REQUIRED)
         role = following
 
 

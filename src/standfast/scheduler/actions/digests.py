@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from standfast.scheduler.actions.meta import action_meta, find_config, op_params, rsc_params
 from standfast.scheduler.memory import Cluster, Digest, Node, Resource, op_key
+from standfast.scheduler.rules import compare_versions
+from standfast.scheduler.values import FEATURE_SET
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from standfast.scheduler.unpack.entries import HistoryEntry
 
 _FILTERED = ("id", "crm_feature_set", "op-digest", "on_node", "on_node_uuid", "pcmk_external_ip")
+_FENCER_PARAMS = ("host_argument", "host_map", "host_list", "host_check", "delay_max", "delay_base", "action_limit")
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\t": "&#9;", "\n": "&#10;", "\r": "&#13;"})
 
 
@@ -51,7 +54,7 @@ def _calculate(cluster: Cluster, rsc: Resource, node: Node, entry: HistoryEntry)
     for name, value in action_meta(cluster, rsc, node, task, interval, config).items():
         if "#" not in name and ":" not in name:
             params.setdefault(meta_name(name), value)
-    params = filtered(params)
+    everything, params = params, filtered(params)
     restart: str | None = None
     if entry.restart_digest is not None:
         kept = params
@@ -59,7 +62,37 @@ def _calculate(cluster: Cluster, rsc: Resource, node: Node, entry: HistoryEntry)
             words = entry.force_restart.split(" ")
             kept = {k: v for k, v in params.items() if k in words}
         restart = digest_of(kept)
-    return Digest(result, digest_of(params), restart)
+    secure = _secure_digest(cluster, rsc, node, entry, everything) if cluster.sanitized else None
+    return Digest(result, digest_of(params), restart, secure)
+
+
+def _secure_digest(cluster: Cluster, rsc: Resource, node: Node, entry: HistoryEntry, everything: dict[str, str]) -> str:
+    """The digest without private parameters; before feature set 3.16 it covered the resource's own parameters only."""
+    version = entry.feature_set or cluster.root.get("crm_feature_set") or FEATURE_SET
+    old = compare_versions(version, "3.16.0") < 0
+    params = dict(rsc_params(cluster, rsc, node)) if old else dict(everything)
+    for name in (entry.secure_params or "").split(" "):
+        params.pop(name, None)
+    if old and rsc.meta.get("class") == "stonith":
+        params = {k: v for k, v in params.items() if not _is_fencer_param(k)}
+    params = filtered(params)
+    if old:
+        params.pop("CRM_meta_timeout", None)
+    return digest_of(params)
+
+
+def _is_fencer_param(name: str) -> bool:
+    """Parameters that the fencer, not the agent, looks at."""
+    if name in ("provides", "stonith-timeout"):
+        return True
+    if not name.startswith("pcmk_"):
+        return False
+    return name[5:] in _FENCER_PARAMS or name[5:].rpartition("_")[2] in ("action", "timeout", "retries")
+
+
+def only_private_changed(entry: HistoryEntry, digest: Digest) -> bool:
+    """Whether all that differs in a saved CIB is what was blanked when it was saved."""
+    return digest.result != "match" and entry.secure_digest is not None and digest.secure == entry.secure_digest
 
 
 def compare_digest(cluster: Cluster, rsc: Resource, node: Node, entry: HistoryEntry) -> Digest:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from standfast.scheduler.actions.core import find_task, new_action, relate
-from standfast.scheduler.actions.core import find_by_key
+from standfast.scheduler.actions.core import find_by_key, find_task, new_action, relate
 from standfast.scheduler.memory import (
     AR_FIRST_IMPLIES_THEN,
     AR_ORDERED,

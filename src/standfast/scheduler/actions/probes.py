@@ -39,9 +39,9 @@ def probe(cluster: Cluster, rsc: Resource, node: Node) -> bool:
         return False
     top = rsc.top()
     allowed = rsc.allowed.get(node.id)
-    if rsc.exclusive_probes or top.exclusive_probes:
-        if allowed is None or allowed.probe_mode != ProbeMode.EXCLUSIVE:
-            return False
+    exclusive = rsc.exclusive_probes or top.exclusive_probes
+    if exclusive and (allowed is None or allowed.probe_mode != ProbeMode.EXCLUSIVE):
+        return False
     if allowed is not None and allowed.probe_mode == ProbeMode.NEVER:
         return False
     op = get_action(cluster, rsc, "monitor", node, optional=False)

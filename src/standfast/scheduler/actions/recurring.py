@@ -100,10 +100,7 @@ def _for_active(cluster: Cluster, rsc: Resource, start: Op, node: Node | None, o
     if op.role == Role.STOPPED:
         return
     optional = _runs_already(rsc, node, op.key, start)
-    if op.role == Role.UNKNOWN:
-        matches = rsc.next_role != Role.PROMOTED
-    else:
-        matches = rsc.next_role == op.role
+    matches = rsc.next_role != Role.PROMOTED if op.role == Role.UNKNOWN else rsc.next_role == op.role
     if not matches:
         if optional:
             _cancel_for_role(cluster, rsc, node, op)

@@ -11,7 +11,12 @@ from standfast.scheduler.memory import Cluster
 from standfast.scheduler.placement.scores import add_scores, parse_score
 from standfast.scheduler.values import is_true
 
-KINDS = {"rsc_location": unpack_location, "rsc_colocation": unpack_colocation, "rsc_order": unpack_ordering, "rsc_ticket": unpack_ticket}
+KINDS = {
+    "rsc_location": unpack_location,
+    "rsc_colocation": unpack_colocation,
+    "rsc_order": unpack_ordering,
+    "rsc_ticket": unpack_ticket,
+}
 
 
 def apply_node_health(cluster: Cluster) -> None:

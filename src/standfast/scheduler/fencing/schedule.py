@@ -36,10 +36,7 @@ def schedule_fencing_and_shutdowns(cluster: Cluster) -> None:
     for node in cluster.nodes:
         fencing: Op | None = None
         if managed and node.unclean and can_fence(cluster, node):
-            fencing = fence_op(cluster, node, None, optional=False, reason="node is unclean", delay=False)
-            for rsc in cluster.resources:
-                for leaf in primitives(rsc):
-                    _order_vs_fencing(cluster, leaf, fencing)
+            fencing = _fence(cluster, node)
             if node is cluster.dc:
                 dc_down = fencing
             else:
@@ -63,6 +60,14 @@ def schedule_fencing_and_shutdowns(cluster: Cluster) -> None:
             befores = [*reversed(shutdowns), *reversed(befores)]
         for before in befores:
             relate(before, dc_down, AR_ORDERED)
+
+
+def _fence(cluster: Cluster, node: Node) -> Op:
+    fencing = fence_op(cluster, node, None, optional=False, reason="node is unclean", delay=False)
+    for rsc in cluster.resources:
+        for leaf in primitives(rsc):
+            _order_vs_fencing(cluster, leaf, fencing)
+    return fencing
 
 
 def _say_lost(cluster: Cluster) -> None:

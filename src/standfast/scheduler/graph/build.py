@@ -77,7 +77,8 @@ def _add_resource(cluster: Cluster, rsc: Resource, actions: list[Action]) -> Non
 def _deduplicate(op: Op) -> None:
     """One relation per action, by id; `before` stays in the order that reading from the end expects."""
     merged: dict[int, Relation] = {}
-    for relation in sorted(reversed(op.before), key=lambda r: r.op.id):
+    newest_first = list(reversed(op.before))
+    for relation in sorted(newest_first, key=lambda r: r.op.id):
         kept = merged.get(relation.op.id)
         if kept is None:
             relation.graphed = False

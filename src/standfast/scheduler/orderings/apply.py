@@ -60,10 +60,7 @@ def _find(rsc: Resource, key: str, owner: Resource) -> list[Op]:
 
 
 def _order_first(cluster: Cluster, rsc: Resource, order: Ordering) -> None:
-    if order.first is not None:
-        firsts = [order.first]
-    else:
-        firsts = list(reversed(_find(rsc, order.first_key, rsc)))
+    firsts = [order.first] if order.first is not None else list(reversed(_find(rsc, order.first_key, rsc)))
     if not firsts and rsc is not order.then_rsc:
         task, interval = _split(order.first_key, rsc.id)
         role = state(rsc)

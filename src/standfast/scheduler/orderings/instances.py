@@ -148,9 +148,9 @@ def _update_interleaved(cluster: Cluster, first: Op, then: Op, node: Node | None
     for instance in list(then.rsc.children):
         partner = compatible_instance(cluster, instance, first.rsc, Role.UNKNOWN, current)
         if partner is None:
-            if not current and kind & (AR_UNRUNNABLE_FIRST_BLOCKS | AR_FIRST_IMPLIES_THEN):
-                if assign_resource(cluster, instance, None, True, True):
-                    changed |= CHANGED_THEN
+            mandatory = not current and kind & (AR_UNRUNNABLE_FIRST_BLOCKS | AR_FIRST_IMPLIES_THEN)
+            if mandatory and assign_resource(cluster, instance, None, force=True, stop_if_fail=True):
+                changed |= CHANGED_THEN
             continue
         first_op, then_op = find_task(partner, task, node), find_task(instance, then.task, node)
         if first_op is None or then_op is None:

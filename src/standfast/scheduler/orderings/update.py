@@ -112,30 +112,8 @@ def update_ordered(cluster: Cluster, first: Op, then: Op, node: Node | None, fla
     then_before, first_before = then.flags, first.flags
     if kind & AR_ASYMMETRIC:
         _asymmetric(first, then)
-    if kind & AR_THEN_IMPLIES_FIRST and not then_before & OPTIONAL:
-        if wanted & OPTIONAL and not flags & OPTIONAL and first_before & OPTIONAL:
-            clear_because(first, OPTIONAL, then)
-        if flags & MIGRATABLE and not then.flags & MIGRATABLE:
-            clear_because(first, MIGRATABLE, then)
-    if kind & AR_PROMOTED_THEN_IMPLIES_FIRST and then.rsc is not None and then.rsc.role == Role.PROMOTED:
-        if wanted & OPTIONAL and not then.flags & OPTIONAL:
-            clear_because(first, OPTIONAL, then)
-            if first.flags & MIGRATABLE and not then.flags & MIGRATABLE:
-                clear_because(first, MIGRATABLE, then)
-    if kind & AR_UNMIGRATABLE_THEN_BLOCKS and wanted & OPTIONAL:
-        if not then.has(MIGRATABLE | RUNNABLE):
-            clear_because(first, RUNNABLE, then)
-        if not then.flags & OPTIONAL:
-            clear_because(first, OPTIONAL, then)
-    if kind & AR_FIRST_ELSE_THEN and wanted & OPTIONAL and not first.flags & RUNNABLE:
-        clear_because(then, MIGRATABLE, first)
-        then.flags &= ~PSEUDO
-    if kind & AR_UNRUNNABLE_FIRST_BLOCKS and wanted & RUNNABLE and then.flags & RUNNABLE and not flags & RUNNABLE:
-        clear_because(then, RUNNABLE, first)
-        clear_because(then, MIGRATABLE, first)
-    if kind & AR_FIRST_IMPLIES_THEN and wanted & OPTIONAL and then.flags & OPTIONAL and not flags & OPTIONAL:
-        if not first.flags & MIGRATABLE:
-            clear_because(then, OPTIONAL, first)
+    _change_first(first, then, flags, wanted, kind)
+    _change_then(first, then, flags, wanted, kind)
     if kind & AR_INTERMEDIATE_STOP:
         _restart(first, then, wanted)
     changed = 0
@@ -147,6 +125,39 @@ def update_ordered(cluster: Cluster, first: Op, then: Op, node: Node | None, fla
     if first_before != first.flags:
         changed |= CHANGED_FIRST
     return changed
+
+
+def _change_first(first: Op, then: Op, flags: int, wanted: int, kind: int) -> None:
+    """What `then` demands of `first`."""
+    if kind & AR_THEN_IMPLIES_FIRST and not then.flags & OPTIONAL:
+        if wanted & OPTIONAL and not flags & OPTIONAL:
+            clear_because(first, OPTIONAL, then)
+        if flags & MIGRATABLE and not then.flags & MIGRATABLE:
+            clear_because(first, MIGRATABLE, then)
+    promoted = then.rsc is not None and then.rsc.role == Role.PROMOTED
+    if kind & AR_PROMOTED_THEN_IMPLIES_FIRST and promoted and wanted & OPTIONAL and not then.flags & OPTIONAL:
+        clear_because(first, OPTIONAL, then)
+        if not then.flags & MIGRATABLE:
+            clear_because(first, MIGRATABLE, then)
+    if kind & AR_UNMIGRATABLE_THEN_BLOCKS and wanted & OPTIONAL:
+        if not then.has(MIGRATABLE | RUNNABLE):
+            clear_because(first, RUNNABLE, then)
+        if not then.flags & OPTIONAL:
+            clear_because(first, OPTIONAL, then)
+
+
+def _change_then(first: Op, then: Op, flags: int, wanted: int, kind: int) -> None:
+    """What `first` means for `then`."""
+    if kind & AR_FIRST_ELSE_THEN and wanted & OPTIONAL and not first.flags & RUNNABLE:
+        clear_because(then, MIGRATABLE, first)
+        then.flags &= ~PSEUDO
+    blocks = kind & AR_UNRUNNABLE_FIRST_BLOCKS and wanted & RUNNABLE
+    if blocks and then.flags & RUNNABLE and not flags & RUNNABLE:
+        clear_because(then, RUNNABLE, first)
+        clear_because(then, MIGRATABLE, first)
+    requires = kind & AR_FIRST_IMPLIES_THEN and wanted & OPTIONAL
+    if requires and then.flags & OPTIONAL and not flags & OPTIONAL and not first.flags & MIGRATABLE:
+        clear_because(then, OPTIONAL, first)
 
 
 def group_update_ordered(cluster: Cluster, first: Op, then: Op, node: Node | None, flags: int, wanted: int, kind: int) -> int:
@@ -205,10 +216,8 @@ def _remapped(op: Op) -> Op:
     done = _DONE.get(op.task)
     if done is None:
         return op
-    if rsc.notify and rsc.variant == Variant.CLONE:
-        key = f"{rsc.id}_confirmed-post_notify_{done}_0"
-    else:
-        key = op_key(rsc.id, done)
+    notified = rsc.notify and rsc.variant == Variant.CLONE
+    key = f"{rsc.id}_confirmed-post_notify_{done}_0" if notified else op_key(rsc.id, done)
     found = rsc.actions_by_key.get(key)
     return found[-1] if found else op
 
@@ -297,10 +306,10 @@ def _apply(cluster: Cluster, first: Op, then: Op, first_flags: int, then_flags: 
     if relation.flags & AR_THEN_IMPLIES_FIRST_GRAPHED and not then_flags & OPTIONAL:
         first.flags |= ALWAYS
     strict = AR_FIRST_IMPLIES_THEN | AR_THEN_IMPLIES_FIRST | AR_INTERMEDIATE_STOP
-    if relation.flags & strict and first.rsc is not None and not first.rsc.managed and first.rsc.blocked:
-        if not first.flags & RUNNABLE and first.task == "stop" and then.flags & RUNNABLE:
-            then.flags &= ~RUNNABLE
-            changed |= CHANGED_THEN
+    blocked = first.rsc is not None and not first.rsc.managed and first.rsc.blocked
+    if relation.flags & strict and blocked and first.task == "stop" and not first.flags & RUNNABLE and then.flags & RUNNABLE:
+        then.flags &= ~RUNNABLE
+        changed |= CHANGED_THEN
     return changed
 
 

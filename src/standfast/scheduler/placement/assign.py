@@ -15,7 +15,7 @@ from standfast.scheduler.values import Role, name_key
 def assign_resources(cluster: Cluster) -> None:
     """Assign every resource of the cluster."""
     for rsc in cluster.resources:
-        rsc.act().assign(cluster, rsc, None, True)
+        rsc.act().assign(cluster, rsc, None, stop_if_fail=True)
 
 
 def record_scores(cluster: Cluster, rsc: Resource, function: str) -> None:
@@ -49,9 +49,9 @@ def assign_primitive(cluster: Cluster, rsc: Resource, prefer: Node | None, stop_
     if not rsc.managed:
         rsc.next_role = rsc.role
         node = current_node(rsc)
-        assign_resource(cluster, rsc, None if node is None else Allowed(node, 0), True, stop_if_fail)
+        assign_resource(cluster, rsc, None if node is None else Allowed(node, 0), force=True, stop_if_fail=stop_if_fail)
     elif cluster.stop_all:
-        assign_resource(cluster, rsc, None, True, stop_if_fail)
+        assign_resource(cluster, rsc, None, force=True, stop_if_fail=stop_if_fail)
     else:
         assign_best(cluster, rsc, prefer, stop_if_fail)
     rsc.assigning = False
@@ -75,7 +75,7 @@ def _apply_this_with(cluster: Cluster, rsc: Resource, colocation: Colocation) ->
     archive = copy_table(rsc.allowed) if advisory else None
     primary = colocation.primary
     if primary.unassigned:
-        primary.act().assign(cluster, primary, None, True)
-    rsc.act().apply_coloc_score(cluster, rsc, primary, colocation, True)
+        primary.act().assign(cluster, primary, None, stop_if_fail=True)
+    rsc.act().apply_coloc_score(cluster, rsc, primary, colocation, for_dependent=True)
     if archive is not None and not any_available(rsc.allowed):
         rsc.allowed = archive

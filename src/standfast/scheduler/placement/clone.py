@@ -69,9 +69,7 @@ def _may_interleave(cluster: Cluster, colocation: Colocation) -> bool:
     return True
 
 
-def apply_coloc_score(
-    cluster: Cluster, dependent: Resource, clone: Resource, colocation: Colocation, for_dependent: bool
-) -> int:
+def apply_coloc_score(cluster: Cluster, dependent: Resource, clone: Resource, colocation: Colocation, for_dependent: bool) -> int:
     """A colocation with a clone: with its promoted instances, with the instance beside it, or with any."""
     assert not for_dependent
     if clone.unassigned:
@@ -92,17 +90,19 @@ def apply_coloc_score(
         return 0
     change = 0
     for instance in clone.children:
-        change = add_scores(change, instance.act().apply_coloc_score(cluster, dependent, instance, colocation, False))
+        change = add_scores(
+            change, instance.act().apply_coloc_score(cluster, dependent, instance, colocation, for_dependent=False)
+        )
     return change
 
 
 def _interleave(cluster: Cluster, dependent: Resource, clone: Resource, colocation: Colocation) -> int:
     instance = compatible_instance(cluster, dependent, clone, Role.UNKNOWN, current=False)
     if instance is not None:
-        return dependent.act().apply_coloc_score(cluster, dependent, instance, colocation, True)
+        return dependent.act().apply_coloc_score(cluster, dependent, instance, colocation, for_dependent=True)
     if colocation.score >= INFINITY:
         cluster.tell(notice("scheduler.interleave", f"{dependent.id} cannot run", f"no instance of {clone.id} goes with it"))
-        assign_resource(cluster, dependent, None, True, True)
+        assign_resource(cluster, dependent, None, force=True, stop_if_fail=True)
     return 0
 
 

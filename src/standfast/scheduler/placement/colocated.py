@@ -202,15 +202,11 @@ def _add_matching(
 ) -> None:
     for entry in table.values():
         points = _best_score(cluster, source, colocation, node_value(entry.node, colocation.node_attribute))
-        if factor < 0 and points < 0:
-            # Keeping apart from what may not run there anyway must not draw anything, but for the one case where the
-            # dependent has a single node left and the primary is not too sticky.
-            if (
-                colocation.primary.stickiness >= -points
-                or not has_influence(colocation)
-                or not _allowed_on_one(colocation.dependent)
-            ):
-                continue
+        # Keeping apart from what may not run there anyway must not draw anything, but for the one case where the
+        # dependent has a single node left and the primary is not too sticky.
+        draws = colocation.primary.stickiness < -points and has_influence(colocation) and _allowed_on_one(colocation.dependent)
+        if factor < 0 and points < 0 and not draws:
+            continue
         if entry.score == HELD:
             continue
         new = add_scores(scaled(factor, points), entry.score)

@@ -31,10 +31,7 @@ def compatible_instance(
 ) -> Resource | None:
     """The instance of `clone` on `match`'s node, or on the best node that `match` is allowed on."""
     places = located(match, current=current, assigned=not current)
-    if len(places) == 1:
-        nodes = places
-    else:
-        nodes = [entry.node for entry in sorted_nodes(cluster, match.allowed, None)]
+    nodes = places if len(places) == 1 else [entry.node for entry in sorted_nodes(cluster, match.allowed, None)]
     for node in nodes:
         for instance in clone.children:
             if _matches(instance, node, role, current, attribute):

@@ -62,12 +62,12 @@ def _group_with(cluster: Cluster, group: Resource, primary: Resource, colocation
     change = 0
     if group.colocated:
         member = group.children[0]
-        change = member.act().apply_coloc_score(cluster, member, primary, colocation, True)
+        change = member.act().apply_coloc_score(cluster, member, primary, colocation, for_dependent=True)
     elif colocation.score >= INFINITY:
         return _cannot(cluster, colocation, group)
     else:
         for member in group.children:
-            change = add_scores(change, member.act().apply_coloc_score(cluster, member, primary, colocation, False))
+            change = add_scores(change, member.act().apply_coloc_score(cluster, member, primary, colocation, for_dependent=False))
     if change:
         group.priority = add_scores(change, group.priority)
     return change
@@ -78,12 +78,12 @@ def _with_group(cluster: Cluster, dependent: Resource, group: Resource, colocati
         return 0
     if group.colocated:
         member = group.children[-1] if colocation.score >= INFINITY else group.children[0]
-        return member.act().apply_coloc_score(cluster, dependent, member, colocation, False)
+        return member.act().apply_coloc_score(cluster, dependent, member, colocation, for_dependent=False)
     if colocation.score >= INFINITY:
         return _cannot(cluster, colocation, group)
     change = 0
     for member in group.children:
-        change = add_scores(change, member.act().apply_coloc_score(cluster, dependent, member, colocation, False))
+        change = add_scores(change, member.act().apply_coloc_score(cluster, dependent, member, colocation, for_dependent=False))
     return change
 
 

@@ -25,7 +25,11 @@ def instance_number(rsc: Resource) -> int:
 
 def sorted_instances(cluster: Cluster, instances: list[Resource]) -> list[Resource]:
     """Instances in the order in which they are assigned."""
-    return sorted(instances, key=cmp_to_key(lambda a, b: compare_instances(cluster, a, b)))
+
+    def compare(a: Resource, b: Resource) -> int:
+        return compare_instances(cluster, a, b)
+
+    return sorted(instances, key=cmp_to_key(compare))
 
 
 def top_allowed(instance: Resource, node: Node) -> Allowed | None:
@@ -194,5 +198,3 @@ def _assign_early(cluster: Cluster, instance: Resource, current: Node, per_node:
 
 def _descendants(rsc: Resource) -> list[Resource]:
     return [part for child in rsc.children for part in (child, *_descendants(child))]
-
-

@@ -50,7 +50,7 @@ def assign_best(cluster: Cluster, rsc: Resource, prefer: Node | None, stop_if_fa
                     break
                 if entry.node is running:
                     chosen = entry
-    assign_resource(cluster, rsc, chosen, False, stop_if_fail)
+    assign_resource(cluster, rsc, chosen, force=False, stop_if_fail=stop_if_fail)
     return rsc.assigned is not None
 
 

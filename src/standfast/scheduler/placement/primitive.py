@@ -20,7 +20,7 @@ def apply_coloc_score(
 ) -> int:
     """Apply a colocation of a primitive dependent; its primary's kind decides how."""
     if for_dependent:
-        return primary.act().apply_coloc_score(cluster, dependent, primary, colocation, False)
+        return primary.act().apply_coloc_score(cluster, dependent, primary, colocation, for_dependent=False)
     match affects(dependent, primary, colocation):
         case Affects.ROLE:
             return apply_to_priority(dependent, primary, colocation)

@@ -34,7 +34,7 @@ INFINITY = 1_000_000
 
 
 def _score_applies(rsc: Resource, node: Node) -> bool:
-    """Whether a promotion score on `node` is about this instance: it is active there, or was probed there, or nothing is known."""
+    """Whether a promotion score on `node` is about this instance: it is active or was probed there, or nothing is known."""
     name = base_name(rsc.id)
     applies = False
     if not rsc.unique:
@@ -77,7 +77,9 @@ def add_promotion_scores(cluster: Cluster, clone: Resource) -> None:
             score, _ = promotion_score(instance, entry.node)
             if score > 0:
                 entry.score = add_scores(entry.score, score)
-                note(cluster, instance, entry.node, score, f"master-{base_name(instance.id)}", f"promotion score of {instance.id}")
+                note(
+                    cluster, instance, entry.node, score, f"master-{base_name(instance.id)}", f"promotion score of {instance.id}"
+                )
             instance.priority = max(instance.priority, score)
 
 
@@ -110,7 +112,7 @@ def _set_priority(cluster: Cluster, clone: Resource, instance: Resource) -> None
         if location.role == Role.PROMOTED and points is not None:
             instance.priority = add_scores(instance.priority, points)
     for colocation in all_this_with(instance):
-        instance.act().apply_coloc_score(cluster, instance, colocation.primary, colocation, True)
+        instance.act().apply_coloc_score(cluster, instance, colocation.primary, colocation, for_dependent=True)
     instance.promotion_priority = INFINITY if role == Role.PROMOTED else instance.priority
 
 

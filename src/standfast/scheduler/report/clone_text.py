@@ -38,7 +38,9 @@ def _by_name(nodes: list[Node]) -> list[Node]:
 
 
 def _header(clone: Resource) -> str:
-    flags = [word for word, on in (("promotable", clone.promotable), ("unique", clone.unique), ("disabled", is_disabled(clone))) if on]
+    flags = [
+        word for word, on in (("promotable", clone.promotable), ("unique", clone.unique), ("disabled", is_disabled(clone))) if on
+    ]
     if clone.maintenance:
         flags.append("maintenance")
     elif not clone.managed:

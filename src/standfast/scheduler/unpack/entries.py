@@ -38,6 +38,8 @@ class HistoryEntry:
     digest: str | None
     restart_digest: str | None
     force_restart: str | None
+    secure_digest: str | None
+    secure_params: str | None
     feature_set: str | None
     migrate_source: str | None
     migrate_target: str | None
@@ -102,6 +104,8 @@ def read_entry(element: etree._Element) -> HistoryEntry:
         digest=get("op-digest"),
         restart_digest=get("op-restart-digest"),
         force_restart=get("op-force-restart"),
+        secure_digest=get("op-secure-digest"),
+        secure_params=get("op-secure-params"),
         feature_set=get("crm_feature_set"),
         migrate_source=get("migrate_source"),
         migrate_target=get("migrate_target"),
@@ -144,7 +148,8 @@ def _newer_pending(a: HistoryEntry, b: HistoryEntry) -> int:
 
 def in_time_order(entries: list[HistoryEntry]) -> list[HistoryEntry]:
     """Oldest first; a stable merge over the reversed document order, as the original sorts."""
-    return sorted(reversed(entries), key=cmp_to_key(newer))
+    newest_first = list(reversed(entries))
+    return sorted(newest_first, key=cmp_to_key(newer))
 
 
 def active_range(entries: list[HistoryEntry]) -> tuple[int, int]:

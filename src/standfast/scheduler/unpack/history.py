@@ -9,7 +9,18 @@ from standfast.scheduler.actions.core import find_by_key
 from standfast.scheduler.actions.ops import active_count, get_action, stop_action
 from standfast.scheduler.constraints.find import by_name
 from standfast.scheduler.fencing.ops import fence_node
-from standfast.scheduler.memory import OPTIONAL, Cluster, MultipleActive, Node, OnFail, Resource, Variant, located, op_key, primitives
+from standfast.scheduler.memory import (
+    OPTIONAL,
+    Cluster,
+    MultipleActive,
+    Node,
+    OnFail,
+    Resource,
+    Variant,
+    located,
+    op_key,
+    primitives,
+)
 from standfast.scheduler.placement.ledger import add_location, ban_everywhere
 from standfast.scheduler.unpack.entries import HistoryEntry, active_range, in_time_order, read_entry
 from standfast.scheduler.unpack.failcounts import base_name

@@ -77,7 +77,7 @@ def unpack_resource(
         cluster.tell(
             error(
                 "scheduler.resource",
-                f"{element.tag} '{rsc_id or ''}' is ignored",
+                f"{element.tag!s} '{rsc_id or ''}' is ignored",
                 "its configuration is invalid, or its id is taken",
             )
         )

@@ -122,7 +122,7 @@ def _check_expiry(cluster: Cluster, result: Result) -> bool:
 
 def _remap(cluster: Cluster, result: Result, walk: Walk, expired: bool) -> None:
     """Reinterpret what the agent said: degraded is good, an expected result is no error, some codes are final."""
-    entry, rsc = result.entry, result.rsc
+    entry = result.entry
     if result.rc in (e.RC_DEGRADED, e.RC_DEGRADED_PROMOTED):
         result.rc = e.RC_OK if result.rc == e.RC_DEGRADED else e.RC_PROMOTED
         if not expired and (not result.node.shutdown or result.node.online):
@@ -135,6 +135,12 @@ def _remap(cluster: Cluster, result: Result, walk: Walk, expired: bool) -> None:
     if result.status not in (e.DONE, e.ERROR):
         return
     result.status = e.DONE if entry.target_rc >= 0 and result.rc == entry.target_rc else e.ERROR
+    _remap_by_rc(cluster, result, walk, expired)
+
+
+def _remap_by_rc(cluster: Cluster, result: Result, walk: Walk, expired: bool) -> None:
+    """What each of OCF's exit codes means beyond "expected" and "unexpected"."""
+    entry, rsc = result.entry, result.rsc
     match result.rc:
         case e.RC_OK:
             if entry.is_probe and entry.target_rc == e.RC_NOT_RUNNING:
@@ -159,13 +165,17 @@ def _remap(cluster: Cluster, result: Result, walk: Walk, expired: bool) -> None:
         case e.RC_UNIMPLEMENTED if entry.interval_ms > 0:
             result.status = e.NOT_SUPPORTED
         case e.RC_UNIMPLEMENTED | e.RC_NOT_INSTALLED | e.RC_INVALID_PARAM | e.RC_PRIVILEGES:
-            if not expired and entry.task == "stop" and not can_fence(cluster, result.node):
-                rsc.managed = False
-                rsc.blocked = True
-            result.status = e.ERROR_HARD
+            _hard_error(cluster, result, expired)
         case _:
-            if result.status == e.DONE:
-                result.status = e.ERROR
+            result.status = e.ERROR
+
+
+def _hard_error(cluster: Cluster, result: Result, expired: bool) -> None:
+    """No retry on this node; a stop that can't be had, nor replaced by fencing, blocks the resource."""
+    if not expired and result.entry.task == "stop" and not can_fence(cluster, result.node):
+        result.rsc.managed = False
+        result.rsc.blocked = True
+    result.status = e.ERROR_HARD
 
 
 def _skip_expired(cluster: Cluster, result: Result, original_rc: int) -> bool:
