@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import copy
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from lxml import etree
@@ -36,10 +37,7 @@ def make_patchset(before: Cib, after: Cib) -> bytes | None:
     if before.compact() == after.compact():
         return None
     patchset = _frame(before, after)
-    deleted: list[Element] = []
-    others: list[Element] = []
-    _compare(before.root, after.root, deleted, others)
-    patchset.extend([*deleted, *others])
+    patchset.extend([*_deletions(before.root, after.root), *_others(before.root, after.root)])
     if not _reproduces(before, after, patchset):
         patchset = _frame(before, after)
         patchset.extend(_whole(before, after))
@@ -54,39 +52,45 @@ def _frame(before: Cib, after: Cib) -> Element:
     return patchset
 
 
-def _compare(old: Element, new: Element, deleted: list[Element], others: list[Element]) -> None:
-    """Collect the changes between two elements of the same path: deletions first, the rest in the new document's order."""
+def _deletions(old: Element, new: Element) -> Iterator[Element]:
+    """What has gone between two elements of the same path, in the old document's order."""
+    lasting = {match: child for child, match in _pair(old, new).items()}
+    for child in old:
+        if child in lasting:
+            yield from _deletions(child, lasting[child])
+        else:
+            yield _change("delete", _path(child))
+
+
+def _others(old: Element, new: Element) -> Iterator[Element]:
+    """All the other changes, in the new document's order."""
     if old.items() != new.items():
-        others.append(_modify(old, new))
-    pairs, gone = _pair(old, new)
-    deleted.extend(_change("delete", _path(child)) for child in gone)
+        yield _modify(old, new)
+    pairs = _pair(old, new)
     moved = _moved(list(old), list(new), pairs)
     for position, child in enumerate(new):
         match = pairs.get(child)
         if match is None:
             change = _change("create", _path(new), position)
             change.append(copy.deepcopy(child))
-            others.append(change)
+            yield change
             continue
-        _compare(match, child, deleted, others)
+        yield from _others(match, child)
         if child in moved:
-            others.append(_change("move", _path(child), position))
+            yield _change("move", _path(child), position)
 
 
-def _pair(old: Element, new: Element) -> tuple[dict[Element, Element], list[Element]]:
-    """New children with their old selves, and the old children that have no new self."""
+def _pair(old: Element, new: Element) -> dict[Element, Element]:
+    """New children with their old selves: the same name and id."""
     waiting: dict[tuple[object, str | None], list[Element]] = {}
     for child in new:
         waiting.setdefault((child.tag, child.get("id")), []).append(child)
     pairs: dict[Element, Element] = {}
-    gone: list[Element] = []
     for child in old:
         candidates = waiting.get((child.tag, child.get("id")))
         if candidates:
             pairs[candidates.pop(0)] = child
-        else:
-            gone.append(child)
-    return pairs, gone
+    return pairs
 
 
 def _moved(old: list[Element], new: list[Element], pairs: dict[Element, Element]) -> dict[Element, None]:
