@@ -304,6 +304,7 @@ class Resource:
     migration_target: Node | None = None
     dangling_sources: list[Node] = field(default_factory=list)
     params: dict[str, dict[str, str]] = field(default_factory=dict)
+    utilization: dict[str, str] = field(default_factory=dict)
     # constraints and actions
     tickets: list[RscTicket] = field(default_factory=list)
     locations: list[Location] = field(default_factory=list)
@@ -490,6 +491,7 @@ class Cluster:
     dc: Node | None = None
     resources: list[Resource] = field(default_factory=list)
     by_id: dict[str, Resource] = field(default_factory=dict)
+    left_alone: list[str] = field(default_factory=list)
     by_history: dict[str, Resource] = field(default_factory=dict)
     templates: dict[str, list[str]] = field(default_factory=dict)
     tags: dict[str, list[str]] = field(default_factory=dict)

@@ -19,6 +19,7 @@ from standfast.scheduler.memory import (
     Resource,
 )
 from standfast.scheduler.orderings.new import order_tasks
+from standfast.scheduler.placement.utilization import counts, order_loads
 from standfast.scheduler.values import Role
 
 INFINITY = 1_000_000
@@ -34,6 +35,8 @@ def primitive_constraints(cluster: Cluster, rsc: Resource) -> None:
         order_tasks(cluster, rsc, "start", rsc, "promote", AR_UNRUNNABLE_FIRST_BLOCKS)
     # A history that is deleted needs no probe first.
     order_tasks(cluster, rsc, "lrm_delete", rsc, "monitor", AR_IF_ON_SAME_NODE | AR_THEN_CANCELS_FIRST)
+    if rsc.utilization and counts(cluster):
+        order_loads(cluster, rsc)
 
 
 def group_constraints(cluster: Cluster, group: Resource) -> None:

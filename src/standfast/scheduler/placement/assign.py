@@ -8,12 +8,16 @@ from standfast.scheduler.api import INFINITY, Score
 from standfast.scheduler.memory import Allowed, Cluster, Colocation, Node, QuorumPolicy, Resource
 from standfast.scheduler.placement.colocated import add_dependent_scores, all_this_with, all_with_this
 from standfast.scheduler.placement.ledger import add_location, any_available, copy_table
-from standfast.scheduler.placement.nodes import assign_best, assign_resource
+from standfast.scheduler.placement.nodes import assign_best, assign_resource, sorted_nodes
+from standfast.scheduler.placement.utilization import counts, sort_resources
 from standfast.scheduler.values import Role, name_key
 
 
 def assign_resources(cluster: Cluster) -> None:
     """Assign every resource of the cluster."""
+    if counts(cluster):
+        everywhere = {node.id: Allowed(node, node.score) for node in cluster.nodes}
+        sort_resources(cluster, sorted_nodes(cluster, everywhere, None))
     for rsc in cluster.resources:
         rsc.act().assign(cluster, rsc, None, stop_if_fail=True)
 

@@ -23,6 +23,7 @@ SENTENCES = {
     "__ticket_standby__": "the ticket of {rsc} is on standby",
     "__stateful_without_ticket__": "{rsc} may not be promoted without its ticket",
     "collective_limit_reached": "enough instances of {rsc} have a place",
+    "__limit_utilization__": "{node} has too little capacity left for {rsc} and what must be with it",
     "multiple-active": "{rsc} is active on more than one node and must stay stopped",
     "on-fail": "an operation of {rsc} failed and its on-fail says to stop",
     "resource-discovery": "{rsc} may only run where its location constraints discover it",

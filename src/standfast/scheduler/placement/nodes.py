@@ -6,6 +6,7 @@ from functools import cmp_to_key
 
 from standfast.scheduler.actions.ops import current_node
 from standfast.scheduler.memory import OPTIONAL, RUNNABLE, Allowed, Cluster, Node, Resource
+from standfast.scheduler.placement.utilization import ban_insufficient, compare_capacities, counts, take
 from standfast.scheduler.values import Role
 
 INFINITY = 1_000_000
@@ -13,7 +14,8 @@ INFINITY = 1_000_000
 
 def sorted_nodes(cluster: Cluster, table: dict[str, Allowed], active: Node | None) -> list[Allowed]:
     """A table's entries, best first (Pacemaker: compare_nodes)."""
-    minimal = cluster.option("placement-strategy") == "minimal"
+    strategy = cluster.option("placement-strategy")
+    minimal, balanced = strategy == "minimal", strategy == "balanced"
 
     def compare(a: Allowed, b: Allowed) -> int:
         x = a.score if a.node.available() else -INFINITY
@@ -21,6 +23,8 @@ def sorted_nodes(cluster: Cluster, table: dict[str, Allowed], active: Node | Non
         if x != y:
             return -1 if x > y else 1
         if not minimal:
+            if balanced and (capacity := compare_capacities(a.node, b.node)) != 0:
+                return -1 if capacity < 0 else 1
             if a.node.assigned_count != b.node.assigned_count:
                 return -1 if a.node.assigned_count < b.node.assigned_count else 1
             if active is not None and active in (a.node, b.node):
@@ -32,6 +36,8 @@ def sorted_nodes(cluster: Cluster, table: dict[str, Allowed], active: Node | Non
 
 def assign_best(cluster: Cluster, rsc: Resource, prefer: Node | None, stop_if_fail: bool) -> bool:
     """Assign `rsc` to its best node; `prefer` wins among equals, then the node where it is active if the score is positive."""
+    roomiest = ban_insufficient(cluster, rsc) if counts(cluster) else None
+    prefer = prefer or roomiest
     if not rsc.unassigned:
         return rsc.assigned is not None
     nodes = sorted_nodes(cluster, rsc.allowed, current_node(rsc))
@@ -77,6 +83,7 @@ def assign_resource(cluster: Cluster, rsc: Resource, chosen: Allowed | None, for
         return changed
     rsc.assigned = node
     node.assigned_count += 1
+    take(node, rsc, -1)
     if chosen is not None:
         chosen.count += 1
         rsc.assigned_score = chosen.score
@@ -99,4 +106,5 @@ def unassign_resource(rsc: Resource) -> None:
         unassign_resource(child)
     if not rsc.children and rsc.assigned is not None:
         rsc.assigned.assigned_count -= 1
+        take(rsc.assigned, rsc, 1)
         rsc.assigned = None

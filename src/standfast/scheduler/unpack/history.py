@@ -37,12 +37,16 @@ INFINITY = 1_000_000
 def unpack_node_history(cluster: Cluster, node: Node, state: etree._Element) -> None:
     """Every `lrm_resource` of a node's state."""
     section = state.find("lrm/lrm_resources")
-    resources = [] if section is None else list(section.iterchildren("lrm_resource"))
-    for element in resources:
+    for element in () if section is None else section.iterchildren("lrm_resource"):
+        _unpack_resource(cluster, node, element)
+
+
+def read_node_history(cluster: Cluster, node: Node, state: etree._Element) -> None:
+    """Parse a node's entries. All nodes' must be known before any is applied: migrations look at both ends."""
+    section = state.find("lrm/lrm_resources")
+    for element in () if section is None else section.iterchildren("lrm_resource"):
         entries = [read_entry(op) for op in element.iterchildren("lrm_rsc_op")]
         cluster.history[(node.name, element.get("id") or "")] = entries
-    for element in resources:
-        _unpack_resource(cluster, node, element)
 
 
 def _unpack_resource(cluster: Cluster, node: Node, element: etree._Element) -> None:
@@ -50,7 +54,7 @@ def _unpack_resource(cluster: Cluster, node: Node, element: etree._Element) -> N
     if rsc_id is None:
         cluster.tell(error("scheduler.history", f"a lrm_resource without id on {node.name} is ignored"))
         return
-    entries = cluster.history[(node.name, rsc_id)]
+    entries = cluster.history.get((node.name, rsc_id), [])
     if not entries and not cluster.shutdown_lock:
         return
     rsc = find_resource(cluster, node, rsc_id)
@@ -146,11 +150,18 @@ def _removed_resource(cluster: Cluster, element: etree._Element) -> Resource | N
     rsc.removed = True
     cluster.by_id[rsc.id] = rsc
     cluster.resources.append(rsc)
-    if cluster.stop_removed:
+    if _is_left_alone(cluster, rsc):
+        rsc.managed = False
+    elif cluster.stop_removed:
         add_location(cluster, rsc, None, -INFINITY, "__removed_do_not_run__")
     else:
         rsc.managed = False
     return rsc
+
+
+def _is_left_alone(cluster: Cluster, rsc: Resource) -> bool:
+    """Whether a resource is part of something configured that is not scheduled yet (a bundle): never touch it."""
+    return any(rsc.id == name or rsc.id.startswith(f"{name}-") for name in cluster.left_alone)
 
 
 def _unpack_lock(cluster: Cluster, element: etree._Element, rsc: Resource, node: Node) -> None:

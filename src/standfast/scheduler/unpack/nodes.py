@@ -30,7 +30,8 @@ def unpack_nodes(cluster: Cluster) -> None:
         if score is None:
             cluster.tell(warning("scheduler.node", f"node {node.name} has score 0", "its score is not valid", where=node.name))
         node.score = score or 0
-        node.unclean = cluster.startup_fencing
+        # A remote node is known by its connection; fencing one that was never connected would hit the wrong host.
+        node.unclean = cluster.startup_fencing and node.kind == "member"
         read_attributes(cluster, element, node, overwrite=False)
 
 

@@ -39,6 +39,7 @@ def unpack_resources(cluster: Cluster) -> None:
         elif element.tag == "template":
             cluster.templates.setdefault(rsc_id, [])
         elif element.tag in _NOT_YET:
+            cluster.left_alone += [rsc_id, *(child.get("id") or rsc_id for child in element.iterchildren("primitive"))]
             cluster.tell(
                 error(
                     "scheduler.resource",
@@ -102,6 +103,7 @@ def unpack_resource(
     if not _read_variant(cluster, rsc, number):
         return None
     cluster.by_id.setdefault(rsc.id, rsc)
+    nvpairs(cluster, xml, "utilization", Subject(), rsc.utilization)
     if cluster.symmetric:
         add_location(cluster, rsc, None, 0, "symmetric_default")
     if xml is not element:

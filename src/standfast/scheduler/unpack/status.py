@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from standfast.base.report import error, notice, warning
 from standfast.scheduler.fencing.ops import fence_node
 from standfast.scheduler.memory import Cluster, Node, QuorumPolicy
-from standfast.scheduler.unpack.history import unpack_node_history
+from standfast.scheduler.unpack.history import read_node_history, unpack_node_history
 from standfast.scheduler.unpack.nodes import read_attributes
 from standfast.scheduler.values import is_true, ms_to_s, parse_bool, parse_int
 
@@ -21,6 +21,9 @@ def unpack_status(cluster: Cluster) -> None:
     states = [] if section is None else list(section.iterchildren("node_state"))
     for state in states:
         _unpack_state(cluster, state)
+        node = _find(cluster, state)
+        if node is not None:
+            read_node_history(cluster, node, state)
     for everything in (False, cluster.fencing_enabled):
         for state in states:
             node = _find(cluster, state)
