@@ -1,12 +1,16 @@
 """A pure function: CIB with status, and the time -> scores, reasons, transition graph. Decides as Pacemaker does.
 
 Owns: every placement and action decision, in Pacemaker's phases, one file or small folder each, in their order:
-unpack/ -> constraints/ -> placement/ -> actions/ -> orderings/ -> fencing/ -> graph/. Does not own: doing any of it.
+unpack/ -> constraints/ -> placement/ -> actions/ -> fencing/ -> orderings/ -> graph/, over the working memory of memory.py;
+report/ words what was found and decided. Does not own: doing any of it.
 
-The face of the room (plan.py), pure:
+The face of the room, pure (plan.py lists the phases):
 
-    schedule(cib: etree._Element, now_s: int) -> Plan
-    Plan(graph: Graph, scores: tuple[Score, ...], reasons: ..., summary: tuple[Change, ...], notices: tuple[Report, ...],
-         recheck_s: int | None)
-    Graph(actions: tuple[Action, ...] ...) - see graph/model.py
+    plan.schedule(cib, now_s) -> Plan              decide; the <cib> element is not changed
+    plan.situation(cib, now_s) -> Situation        what status commands show, without deciding
+    graph.xml.write_graph(graph, cluster)          the graph as `crm_simulate -G` writes it
+    simulate.report(cib, now_s) -> (Plan, lines)   decide, carry out on a copy, print as `crm_simulate -S`
+    simulate.execute(cib, graph, now_s) -> Outcome what the CIB would be afterwards
+
+Not scheduled yet, and therefore never touched: bundles, remote and guest nodes; unfencing and fencing topology are not looked at.
 """

@@ -497,6 +497,7 @@ class Cluster:
     tags: dict[str, list[str]] = field(default_factory=dict)
     tickets: dict[str, Ticket] = field(default_factory=dict)
     history: dict[tuple[str, str], list[HistoryEntry]] = field(default_factory=dict)
+    node_history: dict[str, list[tuple[etree._Element, list[HistoryEntry]]]] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
     actions: list[Op] = field(default_factory=list)
     singletons: dict[str, Op] = field(default_factory=dict)

@@ -251,6 +251,8 @@ def nvpairs(
         if resolved is not None:
             score = _block_score(resolved)
             found.append((0 if first_id and resolved.get("id") == first_id else 1, -score, resolved))
+    # Among equal scores the last block counts first, as in the original.
+    found.reverse()
     found.sort(key=lambda entry: entry[:2])
     for _, _, block in found:
         rule = block.find("rule")

@@ -55,8 +55,8 @@ _UNITS = {
     "h": (3_600_000, 1),
     "hr": (3_600_000, 1),
 }
-_DURATION = re.compile(r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?$", re.ASCII)
-_DURATION_S = (365 * 86_400, 30 * 86_400, 7 * 86_400, 86_400, 3600, 60, 1)
+_DURATION = re.compile(r"P(?:\d+[YMWD])*(?:T?(?:\d+[HMS])*)?$", re.ASCII)
+_DATE_UNITS_S = {"Y": 365 * 86_400, "M": 30 * 86_400, "W": 7 * 86_400, "D": 86_400, "H": 3600, "S": 1}
 
 
 def parse_role(text: str | None) -> Role:
@@ -102,16 +102,24 @@ def parse_ms(text: str | None) -> int | None:
     return int(match.group(1)[:20]) * units[0] // units[1]
 
 
+def _duration_s(text: str) -> int:
+    """An ISO 8601 duration in seconds, 0 if it is none; "P10S" without its T is accepted, as people write it."""
+    if _DURATION.match(text) is None:
+        return 0
+    date_part, _, time_part = text[1:].partition("T")
+    seconds = 0
+    for part, minute in ((date_part, 30 * 86_400), (time_part, 60)):
+        for number, unit in re.findall(r"(\d+)([YMWDHS])", part):
+            seconds += int(number[:12]) * (minute if unit == "M" else _DATE_UNITS_S[unit])
+    return seconds
+
+
 def interval_ms(text: str | None) -> int:
     """An interval specification (time with units, or an ISO 8601 duration) in milliseconds; 0 when missing or wrong."""
     if text is None:
         return 0
     if text.startswith("P"):
-        match = _DURATION.match(text)
-        if match is None:
-            return 0
-        parts = zip(match.groups(), _DURATION_S, strict=True)
-        return min(UINT_MAX, sum(int(n[:12]) * unit for n, unit in parts if n) * 1000)
+        return min(UINT_MAX, _duration_s(text) * 1000)
     value = parse_ms(text)
     return 0 if value is None or value < 0 else min(value, UINT_MAX)
 

@@ -341,6 +341,47 @@ def test_a_lost_node_is_fenced_before_its_resource_starts() -> None:
     assert plan.situation.nodes[0].unclean
 
 
+def test_parts_of_a_bundle_are_left_alone() -> None:
+    root = running()
+    add(
+        root,
+        "configuration/resources",
+        '<bundle id="web"><podman image="i"/><primitive id="httpd" class="ocf" type="apache"/></bundle>',
+    )
+    history = root.find("status/node_state/lrm/lrm_resources/lrm_resource")
+    assert history is not None
+    copy = deepcopy(history)
+    copy.set("id", "web-podman-0")
+    copy.set("type", "podman")
+    history.addnext(copy)
+    plan = schedule(root, NOW_S)
+    assert told(plan) == []
+    assert plan.graph.actions == ()
+    assert any("bundle web is left alone" in n.what for n in plan.notices)
+
+
+def test_a_remote_node_that_was_never_connected_is_not_fenced() -> None:
+    root = option(running(), "stonith-enabled", "true")
+    add(root, "configuration/resources", '<primitive id="fence" class="stonith" type="fence_ssh"/>')
+    add(root, "configuration/nodes", '<node id="r1" uname="r1" type="remote"/>')
+    assert not [a for a in schedule(root, NOW_S).graph.actions if a.operation == "stonith"]
+
+
+def test_a_promotable_clone_promotes_the_agents_choice() -> None:
+    xml = (
+        '<clone id="c"><meta_attributes id="cm"><nvpair id="cm1" name="promotable" value="true"/></meta_attributes>'
+        '<primitive id="db" class="ocf" provider="heartbeat" type="pgsql"/></clone>'
+    )
+    root = add(running(), "configuration/resources", xml)
+    root = execute(root, schedule(root, NOW_S).graph, NOW_S).cib
+    transient(root, "n2", **{"master-db": "10"})
+    plan = schedule(root, NOW_S)
+    assert told(plan) == ["Promote db:1 Unpromoted -> Promoted n2"]
+    promote = next(a for a in plan.graph.actions if a.operation == "promote" and a.node)
+    assert (promote.resource, promote.long_id) == ("db", "db:1")
+    assert dict(promote.attributes)["CRM_meta_promoted_max"] == "1"
+
+
 def test_pending_operations_are_shown() -> None:
     root = running()
     history = root.find("status/node_state/lrm/lrm_resources/lrm_resource")
@@ -430,11 +471,20 @@ def rich() -> etree._Element:
     resources = "configuration/resources"
     add(root, resources, '<group id="g"><primitive id="a" class="ocf" type="x"/><primitive id="b" class="lsb" type="y"/></group>')
     add(root, resources, '<primitive id="fence" class="stonith" type="fence_ssh"/>')
+    add(
+        root,
+        resources,
+        '<clone id="c"><meta_attributes id="cm"><nvpair id="cm1" name="promotable" value="true"/>'
+        '<nvpair id="cm2" name="notify" value="true"/></meta_attributes><primitive id="db" class="ocf" type="z"/></clone>',
+    )
     constraints = "configuration/constraints"
     add(root, constraints, '<rsc_colocation id="c1" rsc="g" with-rsc="ha-vip" score="INFINITY"/>')
     add(root, constraints, '<rsc_colocation id="c2" rsc="ha-vip" with-rsc="fence" score="-5"/>')
     add(root, constraints, '<rsc_order id="o1x" first="ha-vip" then="g" kind="Mandatory"/>')
     add(root, constraints, '<rsc_location id="l1" rsc-pattern="^h(.*)" node="n2" score="20"/>')
+    add(root, constraints, '<rsc_order id="o2x" first="c" first-action="promote" then="g" then-action="start"/>')
+    add(root, constraints, '<rsc_colocation id="c3" rsc="g" with-rsc="c" with-rsc-role="Promoted" score="50"/>')
+    add(root, constraints, '<rsc_ticket id="t1" rsc="g" ticket="T" loss-policy="stop"/>')
     rule = '<rule id="r1" score="7"><date_expression id="de" operation="in_range" start="2020-01-01" end="2030-01-01"/></rule>'
     add(root, constraints, f'<rsc_location id="l2" rsc="g">{rule}</rsc_location>')
     return root
@@ -452,7 +502,7 @@ def test_an_odd_cib_gives_a_plan_and_never_a_traceback(steps: list[tuple[str, in
     for action in plan.graph.actions:
         if action.operation == "start" and action.kind == ActionKind.RSC_OP:
             assert (action.resource, action.node) not in banned
-    starts = [a.resource for a in plan.graph.actions if a.operation == "start"]
+    starts = [(a.long_id or a.resource, a.node) for a in plan.graph.actions if a.operation == "start"]
     assert len(starts) == len(set(starts))
 
 

@@ -22,6 +22,7 @@ from standfast.scheduler.values import interval_ms, ms_to_s, name_key, parse_boo
         ("2000us", 2),
         ("PT1M30S", 90_000),
         ("P1D", 86_400_000),
+        ("P10S", 10_000),
         ("-5s", 0),
         ("soon", 0),
         ("", 0),

@@ -31,18 +31,12 @@ def handle_config_changes(cluster: Cluster) -> None:
         if rsc.variant == Variant.PRIMITIVE:
             for name in {rsc.id, rsc.history_id} - {""}:
                 by_name.setdefault(name, []).append(rsc)
-    status = cluster.root.find("status")
-    states = [] if status is None else list(status.iterchildren("node_state"))
     for node in cluster.nodes:
         if not (node.maintenance or node.available()):
             continue
-        state = next((s for s in states if s.get("uname") == node.name), None)
-        section = None if state is None else state.find("lrm/lrm_resources")
-        for element in () if section is None else section.iterchildren("lrm_resource"):
-            rsc_id = element.get("id") or ""
-            entries = cluster.history.get((node.name, rsc_id), [])
+        for element, entries in cluster.node_history.get(node.name, ()):
             agent = (element.get("class"), element.get("provider"), element.get("type"))
-            for rsc in reversed(by_name.get(rsc_id, [])) if entries else ():
+            for rsc in reversed(by_name.get(element.get("id") or "", [])) if entries else ():
                 _process(cluster, rsc, node, entries, agent)
 
 

@@ -64,9 +64,9 @@ def _colocated(rsc: Resource, orig: Resource, found: list[Resource]) -> None:
     found.append(rsc)
     for colocation in all_this_with(rsc):
         primary = colocation.primary
-        if primary is not orig and colocation.score == INFINITY:
-            if affects(rsc, primary, colocation, preview=True) == Affects.LOCATION:
-                _colocated(primary, orig, found)
+        together = colocation.score == INFINITY and affects(rsc, primary, colocation, preview=True) == Affects.LOCATION
+        if primary is not orig and together:
+            _colocated(primary, orig, found)
     for colocation in all_with_this(rsc):
         dependent = colocation.dependent
         if dependent is orig or (rsc.variant == Variant.CLONE and dependent.variant != Variant.CLONE):

@@ -34,11 +34,10 @@ if TYPE_CHECKING:
 INFINITY = 1_000_000
 
 
-def unpack_node_history(cluster: Cluster, node: Node, state: etree._Element) -> None:
+def unpack_node_history(cluster: Cluster, node: Node) -> None:
     """Every `lrm_resource` of a node's state."""
-    section = state.find("lrm/lrm_resources")
-    for element in () if section is None else section.iterchildren("lrm_resource"):
-        _unpack_resource(cluster, node, element)
+    for element, entries in cluster.node_history.get(node.name, ()):
+        _unpack_resource(cluster, node, element, entries)
 
 
 def read_node_history(cluster: Cluster, node: Node, state: etree._Element) -> None:
@@ -46,15 +45,15 @@ def read_node_history(cluster: Cluster, node: Node, state: etree._Element) -> No
     section = state.find("lrm/lrm_resources")
     for element in () if section is None else section.iterchildren("lrm_resource"):
         entries = [read_entry(op) for op in element.iterchildren("lrm_rsc_op")]
-        cluster.history[(node.name, element.get("id") or "")] = entries
+        cluster.node_history.setdefault(node.name, []).append((element, entries))
+        cluster.history.setdefault((node.name, element.get("id") or ""), []).extend(entries)
 
 
-def _unpack_resource(cluster: Cluster, node: Node, element: etree._Element) -> None:
+def _unpack_resource(cluster: Cluster, node: Node, element: etree._Element, entries: list[HistoryEntry]) -> None:
     rsc_id = element.get("id")
     if rsc_id is None:
         cluster.tell(error("scheduler.history", f"a lrm_resource without id on {node.name} is ignored"))
         return
-    entries = cluster.history.get((node.name, rsc_id), [])
     if not entries and not cluster.shutdown_lock:
         return
     rsc = find_resource(cluster, node, rsc_id)

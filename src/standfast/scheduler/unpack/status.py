@@ -32,7 +32,7 @@ def unpack_status(cluster: Cluster) -> None:
             if not everything and not (cluster.fencing_enabled or cluster.shutdown_lock) and not node.online:
                 continue
             node.unpacked = True
-            unpack_node_history(cluster, node, state)
+            unpack_node_history(cluster, node)
 
 
 def _find(cluster: Cluster, state: etree._Element) -> Node | None:
