@@ -11,7 +11,7 @@ from standfast.shell.command import Call, Level, command, usage_refused
 from standfast.shell.words import without_output
 
 if TYPE_CHECKING:
-    from standfast.executor.metadata import AgentMetadata
+    from standfast.compat.crm.check import Metadata
 
 
 class RaLevel(Level):
@@ -76,7 +76,7 @@ class RaLevel(Level):
         return True
 
 
-def info_lines(name: str, metadata: AgentMetadata) -> Iterator[str]:
+def info_lines(name: str, metadata: Metadata) -> Iterator[str]:
     """The page of `ra info`."""
     yield f"{metadata.shortdesc} ({name})" if metadata.shortdesc else name
     if metadata.longdesc:

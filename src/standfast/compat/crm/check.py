@@ -18,6 +18,7 @@ from standfast.compat.crm import words
 from standfast.compat.crm.document import Configuration, Object, parent_of, references_of
 from standfast.executor.metadata import AgentMetadata
 
+Metadata = AgentMetadata
 Agents = Callable[[str, str, str], AgentMetadata | None]
 """(class, provider, type) -> what the agent says of itself, or None when it is not installed here."""
 

@@ -72,11 +72,23 @@ class Configuration:
 
     def find(self, ident: str) -> Object | None:
         """The object of that id that is not a node (ids of nodes may collide with those of resources)."""
-        return next((item for item in self._found() if item.ident == ident and item.keyword != "node"), None)
+        if ident == words.DEFAULT_IDS["fencing_topology"]:
+            section = self.configuration.find("fencing-topology")
+            return Object("fencing_topology", ident, section) if section is not None else None
+        # An XPath, because a large text looks for each of its objects, and Python would walk the document each time.
+        for element in _BY_ID(self.configuration, ident=ident):
+            section = element
+            while section.getparent() is not self.configuration:
+                section = section.getparent()
+            item = next(_objects_of(str(section.tag), element))
+            if item.keyword != "node" and item.ident == ident:
+                return item
+        return None
 
     def find_node(self, name: str) -> Object | None:
         """The node of that id or uname."""
-        nodes = [item for item in self._found() if item.keyword == "node"]
+        section = self.configuration.find("nodes")
+        nodes = [] if section is None else [next(_objects_of("nodes", child)) for child in section.iterchildren("node")]
         for item in nodes:
             if item.ident == name:
                 return item
@@ -88,7 +100,8 @@ class Configuration:
 
     def find_set(self, keyword: str, ident: str) -> Object | None:
         """The property or defaults set of that id."""
-        return next((item for item in self._found() if item.keyword == keyword and item.ident == ident), None)
+        item = self.find(ident)
+        return item if item is not None and item.keyword == keyword else None
 
     def find_resource(self, ident: str) -> etree._Element | None:
         """The primitive, group, clone, bundle or template of that id."""
@@ -103,6 +116,9 @@ class Configuration:
     def constraints(self) -> list[Object]:
         """All constraints, tickets included."""
         return [item for item in self._found() if item.keyword in words.CONSTRAINT_KEYWORDS]
+
+
+_BY_ID = etree.XPath("*/*[@id=$ident or @id-ref=$ident] | resources//primitive[@id=$ident] | resources//group[@id=$ident]")
 
 
 def _objects_of(section: str, element: etree._Element) -> Iterator[Object]:

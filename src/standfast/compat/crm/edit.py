@@ -48,6 +48,11 @@ class Change:
     to: Configuration
     running: Collection[str] = ()
     notices: list[Report] = field(default_factory=list)
+    used: set[str] = field(default_factory=set)
+    """Every id of the document; kept, because walking it for each object of a large text takes too long."""
+
+    def __post_init__(self) -> None:
+        self.used = used_ids(self.to.root)
 
     def say(self, what: str) -> None:
         """Note something done on the side."""
@@ -158,31 +163,32 @@ def _put(change: Change, definition: Definition, *, keeps: bool) -> None:
     previous = _previous(change.to, definition)
     if definition.keyword == "fencing_topology":
         element = spread_levels(element, change.to.node_names())
-    if definition.keyword == "node" and previous is None:
-        _refuse_same_uname(change.to, definition)
+    if definition.keyword == "node" and previous is not None and element.get("id") not in (None, previous.ident):
+        # Texts are carried from cluster to cluster, but a node's id is the cluster layer's.
+        change.say(f"node {previous.name} keeps its id {previous.ident}")
+        element.set("id", previous.ident)
     if previous is not None and previous.keyword != definition.keyword:
         _refuse(definition.where, f"{definition.ident} is in use already by a {previous.keyword}")
     if previous is not None and keeps and definition.keyword in (*words.SET_KEYWORDS, "node"):
         element = _merged(previous.element, element)
-    _resolve_references(change.to, element, definition.where)
+    _resolve_references(change, element, definition.where)
     new_children = _adopt(change, element, definition, previous)
     old = previous.element if previous is not None else None
-    assign(element, used_ids(change.to.root, old) - used_ids_of(new_children), old)
+    if old is not None:
+        change.used -= used_ids(old)
+    change.used -= {ident for child in new_children for ident in used_ids(child)}
+    assign(element, change.used, old)
     for comment in reversed(definition.comments):
         element.insert(0, etree.Comment(comment.replace("--", "- -")))
     if previous is not None:
-        _replace(previous, element)
+        for child in _replace(previous, element):
+            change.used |= used_ids(child)
         return
     section = words.SECTION_OF_KEYWORD[definition.keyword]
     target = change.to.section(section) if section else change.to.configuration
     target.append(element)
     for child in new_children:
         _redirect_constraints(change, child.get("id") or "", definition.ident)
-
-
-def used_ids_of(elements: Sequence[etree._Element]) -> set[str]:
-    """All ids inside some elements."""
-    return {ident for element in elements for ident in used_ids(element)}
 
 
 def _previous(to: Configuration, definition: Definition) -> Object | None:
@@ -241,17 +247,19 @@ def _adopt(change: Change, element: etree._Element, definition: Definition, prev
     return new_children
 
 
-def _replace(previous: Object, element: etree._Element) -> None:
-    """Lay the new element in the place of the old; members that it no longer names become resources of their own."""
+def _replace(previous: Object, element: etree._Element) -> list[etree._Element]:
+    """Lay the new element in the place of the old; members that it no longer names become resources of their own: given back."""
     old = previous.element
     kept = {child.get("id") for child in children_of(element)}
     holder = old.getparent()
     assert holder is not None
-    for child in children_of(old):
-        if child.get("id") not in kept and previous.keyword in words.CONTAINER_KEYWORDS:
-            top_of(old).addprevious(child)
+    is_container = previous.keyword in words.CONTAINER_KEYWORDS
+    released = [child for child in children_of(old) if is_container and child.get("id") not in kept]
+    for child in released:
+        top_of(old).addprevious(child)
     element.tail = None
     holder.replace(old, element)
+    return released
 
 
 def _put_monitor(change: Change, definition: Definition) -> None:
@@ -267,23 +275,22 @@ def _put_monitor(change: Change, definition: Definition) -> None:
         if all(found.get(name) == op.get(name) for name in ("name", "interval", "role")):
             _refuse(definition.where, f"{definition.ident} already has a monitor with interval {op.get('interval')}")
     operations.append(op)
-    used = used_ids(change.to.root)
-    assign(element, used, None)
+    assign(element, change.used, None)
 
 
-def _resolve_references(to: Configuration, element: etree._Element, where: str) -> None:
+def _resolve_references(change: Change, element: etree._Element, where: str) -> None:
     """`$id-ref` may name a set or an object that has one of that kind; the latter becomes the id of its first such set."""
     for found in element.iter(etree.Element):
         reference = found.get("id-ref")
         if reference is None:
             continue
-        item = to.find_any(reference)
+        item = change.to.find_any(reference)
         if item is not None and item.element is not element:
             inside = [child.get("id") for child in item.element.iter(str(found.tag)) if child.get("id")]
             if inside and item.element.tag != found.tag:
                 found.set("id-ref", inside[0] or "")
                 continue
-        if reference not in used_ids(to.root) | used_ids(element):
+        if reference not in change.used and reference not in used_ids(element):
             _refuse(where, f"nothing has the id {reference} that $id-ref or @ names")
 
 
@@ -302,6 +309,7 @@ def _remove(change: Change, item: Object, *, quietly: bool) -> None:
     parent = element.getparent()
     assert parent is not None
     _detach(parent, element)
+    change.used -= used_ids(element)
     if item.keyword in words.RESOURCE_KEYWORDS:
         _drop_references(change, item.ident, quietly=quietly)
     if holder is not None and not children_of(holder):
@@ -332,7 +340,8 @@ def _drop_references(change: Change, ident: str, *, quietly: bool) -> None:
                 if holder.tag == "resource_set" and not len(holder):
                     _detach(item.element, holder)
         is_silly = any(item.element.get(name) == ident for name in REFERENCES)
-        is_empty = not any(item.element.iter("resource_ref", "obj_ref")) and not item.element.get("rsc-pattern")
+        named = next(item.element.iter("resource_ref", "obj_ref"), None)
+        is_empty = named is None and not item.element.get("rsc-pattern")
         if is_silly or (is_empty and not any(item.element.get(name) for name in REFERENCES)):
             _remove(change, item, quietly=True)
             if not quietly:
@@ -420,11 +429,6 @@ def _refuse_foreign(to: Configuration, definitions: Sequence[Definition], chosen
         found = _previous(to, definition)
         if found is not None and (found.keyword == "node", found.ident) not in picked:
             _refuse(definition.where, f"{definition.ident} exists already but was not picked for editing")
-
-
-def _refuse_same_uname(to: Configuration, definition: Definition) -> None:
-    if definition.element.get("uname") in to.node_names():
-        _refuse(definition.where, f"there is a node {definition.element.get('uname')} with another id")
 
 
 def _old_objects(to: Configuration, method: Method, chosen: Sequence[Object]) -> list[Object]:

@@ -13,13 +13,10 @@ from standfast.compat.crm import words
 SUFFIX_MAX = 100_000
 
 
-def used_ids(root: etree._Element, without: etree._Element | None = None) -> set[str]:
-    """All ids of a document (references excepted), but for those inside `without`."""
-    skipped = {id(element) for element in without.iter()} if without is not None else frozenset()
+def used_ids(root: etree._Element) -> set[str]:
+    """All ids of a document or element, references excepted."""
     return {
-        element.attrib["id"]
-        for element in root.iter(etree.Element)
-        if "id" in element.attrib and id(element) not in skipped and not _is_reference(element)
+        str(element.get("id")) for element in root.iter(etree.Element) if "id" in element.attrib and not _is_reference(element)
     }
 
 

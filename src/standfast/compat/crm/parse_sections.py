@@ -14,7 +14,7 @@ import re
 from lxml import etree
 
 from standfast.compat.crm import words
-from standfast.compat.crm.cursor import ID, IDENT, Cursor
+from standfast.compat.crm.cursor import ID, Cursor
 from standfast.compat.crm.parse_attributes import ID_SPEC, new, read_pairs, read_rules, read_sets
 
 SET_ID = re.compile(r"([\w.-]+):", re.ASCII)
@@ -23,7 +23,8 @@ TARGET = re.compile(r"([^:]+):")
 TARGET_ATTRIBUTE = re.compile(r"attr:([\w-]+)=([\w.-]+)", re.IGNORECASE)
 TARGET_PATTERN = re.compile(r"pattern:(.+)", re.IGNORECASE)
 DEVICES = re.compile(r"[^\s,:=]+(?:,[^\s,:=]+)*")
-ROLE_REFERENCE = re.compile(r"role:(.+)", re.IGNORECASE)
+ROLE_REFERENCE = re.compile(r"role:([\w#$][^\s=:'\"\\]*)", re.IGNORECASE)
+ACL_NAME = re.compile(r"[\w#$][^\s=:'\"\\]*")
 PERMISSION = re.compile(r"([^:]+)(?::(.+))?", re.DOTALL)
 
 ALERT_SETS = {"attributes": "instance_attributes", "meta": "meta_attributes"}
@@ -36,6 +37,8 @@ def read_property_set(cursor: Cursor, keyword: str) -> etree._Element:
     if cursor.accept(SET_ID):
         element.set("id", cursor.group(1))
     elif cursor.accept(ID_SPEC):
+        if not ID.fullmatch(cursor.group(2)):
+            cursor.refuse(f"{cursor.group(2)!r} cannot be an id", at=cursor.index - 1)
         element.set(cursor.group(1).lower(), cursor.group(2))
     if element.get("id-ref") is None:
         ident = element.get("id") or words.DEFAULT_IDS[keyword]
@@ -86,7 +89,7 @@ def read_tag(cursor: Cursor) -> etree._Element:
 
 def read_acl(cursor: Cursor, keyword: str) -> etree._Element:
     """`role`, `user`, `acl_target` or `acl_group` after the keyword."""
-    element = new(words.TAG_OF_KEYWORD[keyword], id=cursor.expect(IDENT, "a name").group())
+    element = new(words.TAG_OF_KEYWORD[keyword], id=cursor.expect(ACL_NAME, "a name").group())
     if keyword == "role":
         text = cursor.description()
         if text:
@@ -101,7 +104,7 @@ def read_acl(cursor: Cursor, keyword: str) -> etree._Element:
                 element.append(_read_old_rule(cursor))
     else:
         while cursor.has_more:
-            element.append(new("role", id=cursor.expect(IDENT, "the name of a role").group()))
+            element.append(new("role", id=cursor.expect(ACL_NAME, "the name of a role").group()))
     return element
 
 

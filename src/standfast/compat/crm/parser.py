@@ -102,6 +102,7 @@ def _xml_definition(cursor: Cursor, element: etree._Element) -> Definition:
     if not keyword:
         cursor.refuse(f"the element {tag} is no object of the configuration", at=0)
     ident = _ident(keyword, element)
-    if not ident or (keyword not in ("node", "fencing_topology") and not ID.fullmatch(ident)):
+    is_free = keyword in ("node", "fencing_topology", "user", "role", "acl_target", "acl_group")  # names, not XML ids
+    if not ident or not (is_free or ID.fullmatch(ident)):
         cursor.refuse(f"the element {tag} has no valid id", at=0)
     return Definition(keyword, ident, element, cursor.statement.where, cursor.statement.comments)

@@ -31,7 +31,8 @@ def show(
     chosen = configuration.objects() if objects is None else list(objects)
     plain = Style(referenced_ids(configuration.root), (), len(configuration.node_names()), providers)
     masked = Style(plain.referenced, tuple(obscured), plain.nodes, providers)
-    return "\n".join(_render(configuration, item, plain, masked) for item in chosen)
+    used = used_ids(configuration.root)
+    return "\n".join(_render(configuration, item, plain, masked, used) for item in chosen)
 
 
 def show_xml(configuration: Configuration, objects: Iterable[Object] | None = None, obscured: Sequence[str] = ()) -> str:
@@ -65,8 +66,8 @@ def _copy_objects(configuration: Configuration, shown: etree._Element, objects: 
             target.extend(copy.deepcopy(child) for child in found)
 
 
-def _render(configuration: Configuration, item: Object, plain: Style, masked: Style) -> str:
-    if item.keyword == "xml" or not is_expressible(configuration, item, plain):
+def _render(configuration: Configuration, item: Object, plain: Style, masked: Style, used: set[str]) -> str:
+    if item.keyword == "xml" or not is_expressible(configuration, item, plain, used):
         element = item.element
         if masked.obscured:
             element = copy.deepcopy(element)
@@ -77,8 +78,9 @@ def _render(configuration: Configuration, item: Object, plain: Style, masked: St
     return statement(item.keyword, item.element, masked)
 
 
-def is_expressible(configuration: Configuration, item: Object, style: Style) -> bool:
-    """Whether the object's statement reads back as the same object; documents made by other tools need not."""
+def is_expressible(configuration: Configuration, item: Object, style: Style, used: set[str]) -> bool:
+    """Whether the object's statement reads back as the same object; documents made by other tools need not. `used` are all ids
+    of the document."""
     text = statement(item.keyword, item.element, style)
     try:
         found = statements(text)
@@ -99,7 +101,7 @@ def is_expressible(configuration: Configuration, item: Object, style: Style) -> 
         parent.replace(member, copy.deepcopy(child))
     if item.keyword == "fencing_topology":
         element = spread_levels(element, configuration.node_names())
-    assign(element, used_ids(configuration.root, item.element), item.element)
+    assign(element, used - used_ids(item.element), item.element)
     return _shape(element) == _shape(item.element)
 
 
