@@ -26,6 +26,7 @@ class View:
     nodes: bool = True
     resources: bool = True
     failures: bool = True
+    places: bool = True  # whether a resource's line names its node
     only_node: str = ""
     only_resource: str = ""
 

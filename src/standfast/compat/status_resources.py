@@ -119,7 +119,7 @@ def _resource(page: Page, resource: ResourceStatus, situation: Situation, view: 
     elif resource.kind in {"group", "bundle"}:
         _group(page, resource, situation, view, parent)
     else:
-        page.item(resource_text(resource, situation, parent=parent))
+        page.item(resource_text(resource, situation, parent=parent, with_node=view.places))
 
 
 def resource_text(

@@ -197,7 +197,7 @@ def _node(node: NodeStatus) -> dict[str, str | None]:
         "health": node.health,
         "feature_set": feature_set(node) if node.online and node.kind == "member" else None,
         "shutdown": _bool(node.shutdown),
-        "expected_up": _bool(node.online),
+        "expected_up": _bool(node.online and not node.shutdown),
         "is_dc": _bool(node.is_dc),
         "resources_running": str(node.resources_running),
         "type": node.kind,

@@ -11,22 +11,25 @@ from standfast.compat.xml_text import elements, tag
 
 EXIT_NO_SUCH = 105
 EXIT_USAGE = 64
+ON_NODE = "OCF_RESKEY_CRM_meta_on_node"
+"""In the environment of an agent: the node that it runs on. Then nobody needs to be asked."""
 
 Attributes = dict[str, str]
 Operation = dict[str, Any]
 
 
 class Manager:
-    """A connection to the manager, with the tool's name as the author of its changes."""
+    """The manager, with the tool's name as the author of its changes. Each call has its own connection."""
 
     def __init__(self, client: str, timeout_s: float = 60.0) -> None:
-        """Raises Refused (102) when nobody answers."""
+        """`timeout_s` bounds each call."""
         self.client = client
-        self._connection = Connection("manager", timeout_s=timeout_s)
+        self._timeout_s = timeout_s
 
     def call(self, verb: str, **arguments: Any) -> dict[str, Any]:
-        """One request, one reply."""
-        return self._connection.call(verb, **arguments)
+        """One request, one reply. Raises Refused: 102 when nobody answers, else what the manager says."""
+        with Connection("manager", timeout_s=self._timeout_s) as connection:
+            return connection.call(verb, **arguments)
 
     def found(self, xpath: str) -> list[tuple[str, Attributes]]:
         """(name, attributes) of the elements that an XPath selects, without what is inside them; none is no error."""
@@ -53,7 +56,8 @@ class Manager:
             if name in {attributes.get("uname"), attributes.get("id")}:
                 return attributes["id"]
         raise Refused(
-            error("tool.no-such-node", f"there is no node {name}", "", "crm_node -l lists them"), exit_code=EXIT_NO_SUCH
+            error("tool.no-such-node", f"Could not map name={name} to a UUID", "there is no such node", "crm_node -l"),
+            exit_code=EXIT_NO_SUCH,
         )
 
 

@@ -16,7 +16,7 @@ EXIT_USAGE = 64  # Pacemaker's CRM_EX_USAGE
 @dataclass(frozen=True, slots=True)
 class Option:
     """One option: `key` names it in the result; `names` are its letters and long names; `takes` is "", "value" or "maybe"
-    (a value only when it is joined on, as in --show=x or -Dx)."""
+    (joined on, or the next word unless that is an option, as GLib's parser has it)."""
 
     key: str
     names: tuple[str, ...]
@@ -81,8 +81,8 @@ def _long(word: str, words: Mapping[str, Option], queue: list[str], given: list[
     item = found[0]
     if not item.takes and has_value:
         raise Refused(error("tool.option", f"--{name} takes no value"), exit_code=exit_code)
-    if item.takes == "value" and not has_value:
-        value = _next(f"--{name}", queue, exit_code)
+    if item.takes and not has_value:
+        value = _next(f"--{name}", item, queue, exit_code)
     given.append((item.key, value))
 
 
@@ -97,13 +97,15 @@ def _short(word: str, letters: Mapping[str, Option], queue: list[str], given: li
             given.append((item.key, ""))
             continue
         joined = bundle[at:]
-        if item.takes == "value" and not joined:
-            joined = _next(f"-{letter}", queue, exit_code)
+        if not joined:
+            joined = _next(f"-{letter}", item, queue, exit_code)
         given.append((item.key, joined))
         return
 
 
-def _next(name: str, queue: list[str], exit_code: int) -> str:
+def _next(name: str, item: Option, queue: list[str], exit_code: int) -> str:
+    if item.takes == "maybe":
+        return queue.pop() if queue and not queue[-1].startswith("-") else ""
     if not queue:
         raise Refused(error("tool.option", f"{name} needs a value", "", "see --help"), exit_code=exit_code)
     return queue.pop()

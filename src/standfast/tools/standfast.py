@@ -17,6 +17,8 @@ COMMANDS: dict[str, tuple[str, str, bool]] = {
     "node": ("standfast.daemon", "main", True),
     "engine": ("standfast.daemon", "main", True),
     "manager": ("standfast.daemon", "main", True),
+    "demo": ("standfast.tools.demo", "main", False),
+    "bench": ("standfast.tools.bench", "main", False),
     "config": ("standfast.tools.config_check", "main", False),
 }
 
@@ -26,6 +28,8 @@ usage: standfast COMMAND [OPTIONS]
   node                 run engine and manager in the foreground, and restart them when they die
   engine               run the cluster engine alone (the unit standfast-engine.service does)
   manager              run the resource manager alone (the unit standfast.service does)
+  demo                 two hosts in namespaces of this machine, one failover IP, and what goes wrong; live in this terminal
+  bench failover       outages as a client sees them, beside Pacemaker and keepalived where these are installed
   config check [FILE]  read a corosync.conf and say what is wrong or without effect
   version              print the version
 

@@ -11,6 +11,13 @@ from typing import Any
 
 import pytest
 
+from standfast.api.status import situation_to_json
+from standfast.base.report import Refused
+from standfast.cib.apply import apply, query
+from standfast.cib.document import Cib
+from standfast.cib.operations import Change, Operation, OpKind, Origin
+from standfast.scheduler.plan import situation
+
 Json = dict[str, Any]
 Answer = Callable[[Json], Json]
 
@@ -49,7 +56,11 @@ class FakeDaemon:
         if verb not in self.answers:
             report = {"code": "api.verb", "severity": "error", "what": f"unknown verb {verb}"}
             return {"id": number, "ok": False, "exit_code": 1, "reports": [report]}
-        return {"id": number, "ok": True, **self.answers[verb](request)}
+        try:
+            return {"id": number, "ok": True, **self.answers[verb](request)}
+        except Refused as refused:
+            reports = [{"code": item.code, "severity": str(item.severity), "what": item.what} for item in refused.reports]
+            return {"id": number, "ok": False, "exit_code": refused.exit_code, "reports": reports}
 
     def close(self) -> None:
         """Stop listening."""
@@ -77,5 +88,49 @@ def engine(run_dir: Path) -> Iterator[FakeDaemon]:
 def manager(run_dir: Path) -> Iterator[FakeDaemon]:
     """A fake manager."""
     daemon = FakeDaemon(run_dir / "manager.sock")
+    yield daemon
+    daemon.close()
+
+
+class CibManager(FakeDaemon):
+    """A fake manager with the real CIB: queries and changes are the CIB room's own, the status is worked out from it."""
+
+    def __init__(self, path: Path, xml: str) -> None:
+        self.cib = Cib.parse(xml.encode(), "test")
+        super().__init__(path)
+        self.answers.update({"cib.query": self._query, "cib.apply": self._apply, "status": self._status})
+
+    def _query(self, request: Json) -> Json:
+        return {"xml": query(self.cib, request.get("scope", ""), request.get("xpath", "")), "version": str(self.cib.version)}
+
+    def _apply(self, request: Json) -> Json:
+        operations = tuple(Operation(OpKind(item.pop("kind")), **item) for item in request["operations"])
+        apply(self.cib, Change(operations, Origin(request["user"], request["client"], "node1", 1_787_479_200)))
+        return {"version": str(self.cib.version)}
+
+    def _status(self, request: Json) -> Json:
+        root = self.cib.root
+        return {
+            "stack": "corosync",
+            "dc": "node1",
+            "dc_version": "2.1.5-a3f44794f94",
+            "quorate": True,
+            "quorum_reason": "",
+            "now_s": 1_787_479_200,
+            "last_change": root.get("cib-last-written"),
+            "last_change_user": "root",
+            "last_change_client": "cibadmin",
+            "last_change_node": "node1",
+            "version": str(self.cib.version),
+            "local_node": "node1",
+            "local_state": "active",
+            "situation": situation_to_json(situation(root, 1_787_479_200)),
+        }
+
+
+@pytest.fixture
+def cluster(run_dir: Path) -> Iterator[CibManager]:
+    """A fake manager with a two-node CIB where vip runs on node1."""
+    daemon = CibManager(run_dir / "manager.sock", (Path(__file__).parent / "two_nodes.xml").read_text())
     yield daemon
     daemon.close()

@@ -205,9 +205,9 @@ def test_options_are_read_as_gnu_getopt_does() -> None:
         option("query", "query"),
         option("d", "d", takes="maybe"),
     )
-    options = parse_options(["-qn", "x", "--name=y", "word", "-d", "-dz", "--", "-q"], spec)
+    options = parse_options(["-qn", "x", "--name=y", "word", "-d", "w", "-d", "-dz", "--", "-q"], spec)
     assert options.values("name") == ["x", "y"]
-    assert options.values("d") == ["", "z"]
+    assert options.values("d") == ["w", "", "z"]
     assert options.rest == ("word", "-q")
     assert "quiet" in options
     for words, said in (
