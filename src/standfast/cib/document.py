@@ -13,6 +13,7 @@ from __future__ import annotations
 import copy
 import hashlib
 from dataclasses import dataclass
+from typing import cast
 
 from lxml import etree
 from lxml.etree import _Element as Element
@@ -227,28 +228,31 @@ def parse_xml(data: bytes, where: str) -> Element:
 
 
 def _clean(root: Element, where: str) -> None:
-    """Drop white space; refuse other text, names with namespaces, and too many levels."""
-    for element in root.iter():
-        place = f"{where}:{element.sourceline or 0}"
-        if not isinstance(element.tag, str):
-            raise refused("not-an-element", Exit.DATA, "an entity reference is not accepted", where=place)
-        if "{" in element.tag or ":" in element.tag:
-            raise refused("has-namespace", Exit.DATA, f"<{etree.QName(element).localname}> has a namespace", where=place)
-        for text in (element.text, element.tail):
+    """Drop white space; refuse other text, names with namespaces, and too many levels. (By XPath, which runs in C: a Python
+    loop over the elements of a large CIB takes ten times as long as parsing it.)"""
+    for element in _select(root, "//*[namespace-uri() or contains(name(), ':') or @*[namespace-uri()]]")[:1]:
+        name = etree.QName(element).localname
+        raise refused("has-namespace", Exit.DATA, f"<{name}>: namespaces are not accepted", where=_place(element, where))
+    for element in _select(root, "//*[text()]"):
+        for text in (element.text, *(child.tail for child in element)):
             if text is not None and text.strip():
-                raise refused("has-text", Exit.DATA, f"text at <{name_of(element)}>: {text.strip()[:40]!r}", where=place)
-        if element.text is not None:
-            element.text = None
-        if element.tail is not None:
-            element.tail = None
-        if any("{" in name for name in element.keys()):  # noqa: SIM118 -- an Element iterates over its children
-            raise refused("has-namespace", Exit.DATA, f"an attribute of <{name_of(element)}> has a namespace", where=place)
-    level, depth = [root], 1
-    while level := [child for element in level for child in element]:
-        depth += 1
-        if depth > DEPTH_MAX:
-            line = level[0].sourceline or 0
-            raise refused("too-deep", Exit.DATA, f"more than {DEPTH_MAX} levels", where=f"{where}:{line}")
+                what = f"text in <{name_of(element)}>: {text.strip()[:40]!r}"
+                raise refused("has-text", Exit.DATA, what, where=_place(element, where))
+        element.text = None
+        for child in element:
+            child.tail = None
+    for element in _select(root, "/*" * (DEPTH_MAX + 1))[:1]:
+        raise refused("too-deep", Exit.DATA, f"more than {DEPTH_MAX} levels", where=_place(element, where))
+
+
+def _select(root: Element, expression: str) -> list[Element]:
+    found = etree.XPath(expression, regexp=False)(root)
+    assert isinstance(found, list)
+    return cast("list[Element]", found)
+
+
+def _place(element: Element, where: str) -> str:
+    return f"{where}:{element.sourceline}" if element.sourceline else where
 
 
 def _complete(root: Element, where: str) -> None:

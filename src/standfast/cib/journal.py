@@ -5,8 +5,10 @@ recovery needs: no replay, no dependence on an older program's idea of an operat
 nothing. Writing it whole costs no more than the fsync around it: changes of the configuration are rare. Status is not recorded:
 it says what is the case now, and after a restart that has to be found out anyway.
 
-Version numbers never go back although num_updates is not recorded: a document from the disk that wins after a start counts as a
-new configuration (machine.py), so its epoch is above every number that the forgotten status updates may have used.
+Version numbers never go back although most num_updates are not recorded: they are used in blocks of BLOCK, and a record is
+written before the first number of a block is. After a start, counting goes on with the next block, above all that the forgotten
+status updates can have used. (Raising the epoch instead would be simpler, but then the node that starts most often had the newest
+configuration.)
 
 Record: magic, payload length, serial (big endian), SHA-256 of all that and the payload cut to 16 bytes, payload. A cryptographic
 sum costs microseconds here and never lets a rotten record pass, which a CRC over megabytes does not promise. Digest and
@@ -23,7 +25,7 @@ import msgspec
 
 from standfast.base.report import Report, error, warning
 from standfast.base.wire import Malformed
-from standfast.cib.document import XML_BYTES_MAX, Cib
+from standfast.cib.document import COUNTER_MAX, XML_BYTES_MAX, Cib, Version
 from standfast.cib.effects import Append, Rewrite
 from standfast.cib.packing import pack, unpack
 from standfast.cib.refusal import Exit, refused
@@ -36,6 +38,9 @@ COMPACT_BYTES = 4 * 1024 * 1024
 COMPACT_RECORDS = 8
 JOURNAL_BYTES_MAX = COMPACT_RECORDS * 2 * PAYLOAD_BYTES_MAX
 """No journal of ours is larger: what the runtime may refuse to read."""
+
+BLOCK = 65536
+"""num_updates in one block; 32767 blocks fit under COUNTER_MAX, then the epoch carries."""
 
 _HEAD = struct.Struct("!4sIQ")
 
@@ -58,6 +63,19 @@ class Recovered:
     size_bytes: int
     lost_bytes: int
     reports: tuple[Report, ...] = ()
+
+
+def block_of(version: Version) -> int:
+    """The number of the block that a version's num_updates lies in."""
+    return version.num_updates // BLOCK
+
+
+def after_block(version: Version) -> Version:
+    """The first version of the next block, or the next epoch where there is none."""
+    first = (block_of(version) + 1) * BLOCK
+    if first > COUNTER_MAX:
+        return version.after_configuration()
+    return Version(version.admin_epoch, version.epoch, first)
 
 
 def encode_record(serial: int, lineage: int, xml: bytes) -> bytes:

@@ -10,10 +10,11 @@ members are in, each of them comes to the same verdict, without another word:
    num_updates; then the lowest node id.
 
 If all have the same document, that was all. Else the winner's owner sends it, and those who have another one take it, keep what
-they had for people if the configurations differ, and tell anew about themselves. The epoch then rises by one if a loser's version
-was not lower, or if one of them comes from a disk with no lower epoch: its status updates, which no disk has, may have used any
-num_updates. So a number under which a change was acknowledged never comes to mean another document, and on no node do numbers
-go back.
+they had for people if the configurations differ, and tell anew about themselves. Where a number could mean two documents, the
+version rises: the epoch by one if the version of a live loser was not lower; num_updates to its next block (journal.py) if a
+document comes from a disk, which does not have the status updates of its last life. So a number under which a change was
+acknowledged never comes to mean another document, on no node do numbers go back, and starting a node over and over does not
+make its configuration look newer than one that somebody changed.
 
 Changes that arrive meanwhile wait, at most QUEUE_MAX, and are taken after the verdict. A manager that comes into a running view
 has missed Hellos and perhaps waiting changes: its Hello begins a new round, and what was waiting is given back (exit code 75) by
@@ -51,7 +52,7 @@ from standfast.cib.effects import (
     ViewInstalled,
     ViewLost,
 )
-from standfast.cib.journal import JournalPlan, Recovered
+from standfast.cib.journal import JournalPlan, Recovered, after_block, block_of
 from standfast.cib.messages import PART_BYTES_MAX, Hello, SnapshotPart, Taken
 from standfast.cib.operations import decode_change
 from standfast.cib.packing import pack, unpack
@@ -372,7 +373,8 @@ class CibMachine:
             return (Applied(change.sender, change.number, None, (report,), int(Exit.DATA)),)
         except Refused as no:
             return (Applied(change.sender, change.number, None, no.reports, no.exit_code),)
-        saved = self._save() if outcome.changed_configuration else ()
+        is_due = outcome.changed_configuration or block_of(outcome.before) != block_of(outcome.after)
+        saved = self._save() if is_due else ()
         return (*saved, Applied(change.sender, change.number, outcome))
 
     def _save(self) -> Effects:
@@ -400,19 +402,26 @@ def _rank(node: NodeId, hello: Hello) -> tuple[int, int, int, bool, int, int]:
 
 
 def _next_version(best: Hello, hellos: list[Hello]) -> Version:
-    """The winner's version, or the next epoch above everybody's when a number could mean two documents. One from the disk may
-    have used any num_updates of its epoch, in a life that is forgotten."""
-    highest = max(hello.numbers for hello in hellos)
+    """The winner's version, or one above everybody's when a number could mean two documents.
+
+    A document from the disk may have used any num_updates of its block, in a life that is forgotten: the next block is above
+    them. Against a live rival the epoch rises, since its configuration may have been another.
+    """
+    if best.numbers == Version():  # the owner has never had a document
+        return max(hello.numbers for hello in hellos).after_configuration()
+    floor = best.numbers
     for hello in hellos:
-        is_forgetful = not hello.is_live and hello.version[:2] >= best.version[:2]
-        if is_forgetful or (hello.digest != best.digest and hello.numbers >= best.numbers):
-            return highest.after_configuration()
-    return best.numbers
+        if not hello.is_live and hello.version[:2] == best.version[:2]:
+            floor = max(floor, after_block(hello.numbers))
+    rivals = [h.numbers for h in hellos if h.digest != best.digest and (h.is_live or h.version[:2] > best.version[:2])]
+    highest = max((numbers for numbers in rivals if numbers >= best.numbers), default=None)
+    return floor if highest is None else max(floor, highest).after_configuration()
 
 
-def _durable_key(cib: Cib) -> tuple[int, int, bytes]:
+def _durable_key(cib: Cib) -> tuple[int, int, int, bytes]:
     """Two documents with the same key need only one record."""
-    return (cib.version.admin_epoch, cib.version.epoch, compact_xml(cib.configuration))
+    version = cib.version
+    return (version.admin_epoch, version.epoch, block_of(version), compact_xml(cib.configuration))
 
 
 def _given_back(change: ChangeDelivered, why: str) -> Applied:

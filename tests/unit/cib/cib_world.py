@@ -149,10 +149,14 @@ class World:
             operation = Operation(OpKind.MODIFY, "status", xml=f'<node_state id="{node}" uname="{name}"/>', allow_create=True)
         else:
             operation = Operation(OpKind.CREATE, "resources", xml=f'<primitive id="{name}" class="ocf" type="Dummy"/>')
-        host.number += 1
-        data = encode_change(Change((operation,), Origin("u", name, f"n{node}", 1)))
-        host.outbox.append(Sent(node, data, host.number, boot=host.boot))
+        self.send(node, Change((operation,), Origin("u", name, f"n{node}", 1)))
         return True
+
+    def send(self, node: int, change: Change) -> None:
+        """A client of `node` asks for a change."""
+        host = self.hosts[node]
+        host.number += 1
+        host.outbox.append(Sent(node, encode_change(change), host.number, boot=host.boot))
 
     def order(self, node: int) -> bool:
         """The oldest message that `node` has sent gets its place in the order."""
