@@ -10,13 +10,17 @@ from __future__ import annotations
 import difflib
 import json
 import sys
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from lxml import etree
 
 from standfast.scheduler.dates import parse_date
+from standfast.scheduler.plan import schedule
 from standfast.scheduler.simulate import report, score_lines
 
 SUITE = Path(__file__).resolve().parents[3] / "shared" / "scheduler-suite"
@@ -93,6 +97,31 @@ def test_every_case_gives_a_plan() -> None:
         pytest.skip("Pacemaker's scheduler cases are not here (../shared/scheduler-suite)")
     for case in json.loads((SUITE / "index.json").read_text()):
         run(case["name"], list(case["args"]))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.integers(0, 10_000), st.lists(st.tuples(st.integers(0, 3), st.integers(0, 99_999), st.integers(0, 99)), max_size=20))
+def test_odd_variants_of_the_cases_give_a_plan(which: int, steps: list[tuple[int, int, int]]) -> None:
+    """Elements and attributes dropped, doubled and exchanged: never a traceback, always a graph that holds together."""
+    if not SUITE.is_dir():
+        pytest.skip("Pacemaker's scheduler cases are not here (../shared/scheduler-suite)")
+    names = sorted(path.stem for path in (SUITE / "xml").glob("*.xml"))
+    root = etree.parse(SUITE / "xml" / f"{names[which % len(names)]}.xml").getroot()
+    for kind, where, other in steps:
+        elements = [e for e in root.iter() if isinstance(e.tag, str) and e.getparent() is not None] or [root]
+        element = elements[where % len(elements)]
+        parent = element.getparent()
+        attributes = sorted(str(name) for name in element.attrib)
+        if kind == 0 and parent is not None and len(elements) > 20:
+            parent.remove(element)
+        elif kind == 1 and parent is not None:
+            parent.append(deepcopy(element))
+        elif attributes and kind == 2:
+            del element.attrib[attributes[other % len(attributes)]]
+        elif attributes:
+            values = sorted(elements[(where * 7 + other) % len(elements)].attrib.values())
+            element.set(attributes[other % len(attributes)], str(values[other % len(values)]) if values else "")
+    schedule(root, NOW_S).graph.check()
 
 
 def main() -> None:

@@ -91,6 +91,7 @@ def unpack_resource(
     _read_operations(cluster, rsc)
     _read_meta(cluster, rsc)
     _set_flags(cluster, rsc)
+    _leave_remote_alone(cluster, rsc)
     _set_policies(cluster, rsc)
     if rsc.meta.get("class", "").lower() == "stonith":
         cluster.have_fencing = True
@@ -282,6 +283,20 @@ def _set_flags(cluster: Cluster, rsc: Resource) -> None:
         unique = meta.get("globally-unique")
         rsc.unique = is_true(unique) if unique is not None else int_or(meta.get("clone-node-max"), 1) > 1
         rsc.promotable = is_true(meta.get("promotable"))
+
+
+def _leave_remote_alone(cluster: Cluster, rsc: Resource) -> None:
+    """Connections to remote and guest nodes are not scheduled yet: what is configured or recorded of them is not touched."""
+    if rsc.agent == ("ocf", "pacemaker", "remote"):
+        rsc.managed = False
+        cluster.tell(
+            error(
+                "scheduler.resource", f"{rsc.id} is left alone", "remote nodes are not scheduled yet", "manage it by hand", rsc.id
+            )
+        )
+    guest = rsc.meta.get("remote-node")
+    if guest:
+        cluster.left_alone.append(guest)
 
 
 def _set_policies(cluster: Cluster, rsc: Resource) -> None:
