@@ -13,6 +13,7 @@ from pathlib import Path
 
 from standfast.lab.probe import Probe, Responder
 from standfast.lab.spaces import Space
+from standfast.lab.watch import HolderWatch
 
 VIP = "172.16.0.100"
 CLIENT_IP = "172.16.0.200"
@@ -36,6 +37,7 @@ class Host(Space):
     def __init__(self, name: str, address: str) -> None:
         super().__init__(name, host=True)
         self.address = address
+        self.path = path_of_commands()
         self.run(["sh", "-c", _FILES])
         self.responder: Responder | None = None
         self.daemons: list[subprocess.Popen[bytes]] = []
@@ -50,11 +52,15 @@ class Host(Space):
         """What a file of this host says."""
         return self.run(["cat", path]).stdout
 
+    def read_bytes(self, path: str) -> bytes:
+        """A file of this host, as it is."""
+        return subprocess.run(self.command(["cat", path]), check=True, capture_output=True, timeout=30).stdout
+
     def start(self, argv: list[str], log: Path) -> subprocess.Popen[bytes]:
         """Start a daemon inside, its output to `log` (a file of the outside)."""
         with log.open("ab") as output:
             process = subprocess.Popen(
-                self.command(["env", f"PATH={path_of_commands()}", *argv]),
+                self.command(["env", f"PATH={self.path}", *argv]),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -64,7 +70,7 @@ class Host(Space):
 
     def type(self, line: str, *, check: bool = True, stdin: str | None = None) -> str:
         """What a person types on this host; returns what it printed (both streams)."""
-        env = {"PATH": path_of_commands(), "HOME": "/root", "LANG": "C.UTF-8", "TERM": "dumb"}
+        env = {"PATH": self.path, "HOME": "/root", "LANG": "C.UTF-8", "TERM": "dumb"}
         done = self.run(["sh", "-c", f"{line} 2>&1"], check=check, stdin=stdin, env=env)
         return done.stdout
 
@@ -111,6 +117,10 @@ class Lab:
             if host.responder is None:
                 host.responder = Responder(host)
         return Probe(self.client, vip)
+
+    def watch(self, vip: str = VIP) -> HolderWatch:
+        """Follow on all hosts which kernel has the address."""
+        return HolderWatch(self.hosts, vip)
 
     def holders(self, vip: str = VIP) -> list[str]:
         """Hosts whose kernel has the address now."""

@@ -10,10 +10,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections import deque
+from bisect import bisect_left
 from dataclasses import dataclass
 
-from standfast.lab.spaces import Space
+from standfast.lab.spaces import Space, mortal
 
 PORT = 7777
 INTERVAL_S = 0.002
@@ -65,7 +65,7 @@ class Responder:
 
     def __init__(self, space: Space) -> None:
         # Outside the host's pid namespace: a frozen host's kernel still answers, as a real one's does for what it serves.
-        command = ["nsenter", "-t", str(space.pid), "-n", "--", sys.executable, "-Sc", _ANSWER, space.name]
+        command = mortal(["nsenter", "-t", str(space.pid), "-n", "--", sys.executable, "-Sc", _ANSWER, space.name])
         self._process = subprocess.Popen(command)
 
     def close(self) -> None:
@@ -79,20 +79,30 @@ class Probe:
 
     def __init__(self, client: Space, vip: str, interval_s: float = INTERVAL_S) -> None:
         self.interval_s = interval_s
-        self._answers: deque[Answered] = deque(maxlen=KEPT)
-        command = client.command([sys.executable, "-uSc", _ASK, vip, str(interval_s)])
+        self._answers: list[Answered] = []
+        self._lock = threading.Lock()
+        command = mortal(client.command([sys.executable, "-uSc", _ASK, vip, str(interval_s)]))
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
     def answers(self, since_s: float) -> list[Answered]:
         """All answers that came after `since_s`, oldest first."""
-        return [a for a in list(self._answers) if a.at_s >= since_s]
+        with self._lock:
+            return self._answers[bisect_left(self._answers, since_s, key=lambda answer: answer.at_s) :]
 
     def holder(self) -> str:
         """Who answered within the last 50 ms, or "" for nobody."""
         recent = self.answers(time.monotonic() - 0.05)
         return recent[-1].host if recent else ""
+
+    def first_answer_s(self, since_s: float, not_from: str = "") -> float | None:
+        """Seconds from `since_s` to the first answer after it (of another host than `not_from`); None when there was none."""
+        return next((a.at_s - since_s for a in self.answers(since_s) if a.host != not_from), None)
+
+    def served_by(self, since_s: float) -> list[str]:
+        """The hosts that answered, in order, repetitions left out. A, B is a move; A, B, A is a client that saw two holders."""
+        return [host for host, _ in itertools.groupby(a.host for a in self.answers(since_s))]
 
     def outage_s(self, since_s: float) -> float | None:
         """The longest gap between two answers from just before `since_s` on; None without two answers."""
@@ -123,4 +133,7 @@ class Probe:
         assert self._process.stdout is not None
         for line in self._process.stdout:
             at, asked, host = line.split()
-            self._answers.append(Answered(float(at), float(asked), host))
+            with self._lock:
+                self._answers.append(Answered(float(at), float(asked), host))
+                if len(self._answers) > 2 * KEPT:
+                    del self._answers[:KEPT]

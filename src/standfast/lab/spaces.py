@@ -28,7 +28,7 @@ class Space:
         self.name = name
         own = ["--net", *(["--mount", "--uts", "--pid", "--fork", "--mount-proc"] if host else [])]
         # setpriv and --kill-child chain the deaths: test process -> unshare -> the holder (pid 1 of its namespace) -> all.
-        command = ["setpriv", "--pdeathsig", "KILL", "unshare", *own, *(["--kill-child=KILL"] if host else [])]
+        command = mortal(["unshare", *own, *(["--kill-child=KILL"] if host else [])])
         self._process = subprocess.Popen([*command, sys.executable, "-Sc", _HOLD], stdin=subprocess.DEVNULL)
         self.pid = self._holder(host)
         self._flags = ["-n", *(["-m", "-u", "-p"] if host else [])]
@@ -69,6 +69,15 @@ class Space:
                         found.append(int(entry.name))
         return sorted(found)
 
+    def named(self, comm: str) -> list[int]:
+        """The processes inside that ps shows under this name."""
+        found = []
+        for pid in self.processes():
+            with contextlib.suppress(OSError):
+                if Path(f"/proc/{pid}/comm").read_text().strip() == comm[:15]:
+                    found.append(pid)
+        return found
+
     def signal_all(self, sign: int) -> None:
         """Send a signal to every process inside."""
         for pid in self.processes():
@@ -97,8 +106,14 @@ class Space:
         raise RuntimeError(f"{self.name}: the namespaces did not come up within {START_S:g} s (are user namespaces allowed?)")
 
 
+def mortal(argv: Sequence[str]) -> list[str]:
+    """`argv`, to be killed by the kernel when the thread that starts it ends: whatever becomes of us, nothing is left behind."""
+    return ["setpriv", "--pdeathsig", "KILL", *argv]
+
+
 def enter_user_namespace(argv: Sequence[str]) -> None:
     """Without root: become root of a user namespace of our own and start again there. Does not return then."""
     if os.geteuid() == 0:
         return
-    os.execvp("unshare", ["unshare", "--user", "--map-root-user", "--mount", "--pid", "--fork", "--mount-proc", *argv])
+    own = ["--user", "--map-root-user", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child=KILL"]
+    os.execvp("unshare", ["unshare", *own, *argv])
