@@ -61,7 +61,7 @@ RULES: dict[str, Rule] = {
     "instance_attributes": _NVSET,
     "meta_attributes": _NVSET,
     "utilization": _NVSET,
-    "nvpair": Rule("", "id|id-ref", "id-ref"),
+    "nvpair": Rule("", "id|id-ref name|id-ref", "id-ref"),
     "rule": Rule("expression date_expression rsc_expression op_expression rule", "id|id-ref", "id-ref"),
     "expression": Rule("", "id attribute operation"),
     "date_expression": Rule("date_spec duration"),
