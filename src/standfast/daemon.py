@@ -27,6 +27,7 @@ from standfast.engine.links.keys import AuthKey, KeyRing
 from standfast.engine.quorum.settings import QuorumSettings, TieBreaker
 from standfast.engine.settings import EngineConfig, Times
 from standfast.engine.settings import NodeConfig as EngineNode
+from standfast.executor.environment import Settings
 from standfast.runtime import host
 from standfast.runtime.durable import make_folder
 from standfast.runtime.logs import Log
@@ -145,6 +146,7 @@ def run_manager(start: Start) -> int:
         parallel_max=2 * (os.cpu_count() or 1),
         admin_gid=host.group_id("haclient"),
         adopted=Holdings(start.paths.run_dir).read(),
+        agents=_agents(start),
     )
     node = Node(settings, read_journal(start.paths.state_dir, start.node.id, boot.int >> 64))
     manager = ManagerHost(node, start.paths.run_dir, start.paths.state_dir, planner, log.report)
@@ -157,6 +159,21 @@ def run_manager(start: Start) -> int:
     last = asyncio.run(serve())
     log.close()
     return last.exit_code
+
+
+def _agents(start: Start) -> Settings:
+    """What every agent is told: where our own tools are, which socket they talk to, and the log of `logging { }`."""
+    commands = str(Path(sys.argv[0]).resolve().parent)
+    target = start.config.logging.target
+    return Settings(
+        start.name,
+        path=f"{commands}:{Settings(start.name).path}",
+        sbin_dir=commands,
+        log_facility=target.syslog_facility if target.to_syslog else "none",
+        log_file=target.logfile if target.to_logfile else "",
+        debug=target.debug != "off",
+        extra=(("STANDFAST_RUN_DIR", str(start.paths.run_dir)),),
+    )
 
 
 def engine_config(start: Start, key: bytes) -> EngineConfig:

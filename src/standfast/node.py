@@ -28,7 +28,7 @@ CASCADE_MAX = 10_000
 @dataclass(frozen=True, slots=True)
 class NodeSettings:
     """What a node is told at its start. `boot` is new in each life; `adopted` are (resource, parameters) of failover IPs that an
-    earlier life of this manager held."""
+    earlier life of this manager held; `agents` is what every agent is told (None: the usual)."""
 
     id: NodeId
     name: str
@@ -37,6 +37,7 @@ class NodeSettings:
     parallel_max: int
     admin_gid: int | None = None
     adopted: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = ()
+    agents: Settings | None = None
 
 
 class Node:
@@ -47,7 +48,7 @@ class Node:
         self._settings = settings
         identity = Identity(settings.id, settings.name, settings.boot, settings.cluster_name, settings.admin_gid)
         self.controller = Controller(identity, machine)
-        self.executor = Executor(Settings(settings.name), settings.parallel_max)
+        self.executor = Executor(settings.agents or Settings(settings.name), settings.parallel_max)
         self.ips = FailoverIps()
 
     def start(self, now: Now) -> tuple[NodeEffect, ...]:
@@ -120,4 +121,4 @@ class Node:
                 case _ if isinstance(effect, ex.Completed | ex.ExecutorInput | ip.IpInput):
                     events.append(effect)
                 case _:
-                    out.append(effect)  # type: ignore[arg-type]  # NodeEffect: the rooms' unions leave nothing else
+                    out.append(effect)

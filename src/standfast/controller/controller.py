@@ -463,14 +463,18 @@ class Controller:
         self._say.propose(change, news=note, expected=True)
 
     def _cancelled(self, result: Result) -> None:
+        """A recurring operation ended because it was asked to; a single one because a stop made it pointless."""
         request = result.request
         self._memory.note(result, self.identity.name)
-        if not request.transition_key or not request.interval_ms:
+        if not request.transition_key:
             return
-        expected = history.expected_rc(request.transition_key)
-        note = Landed(self.identity.id, request.resource, "cancel", request.interval_ms, request.transition_key, expected, 0, "")
-        change = (bookkeeping.forget_entry(self.identity.id, request.resource, request.key),)
-        self._say.propose(change, news=note, expected=True)
+        key, where = request.transition_key, (self.identity.id, request.resource)
+        if request.interval_ms:
+            note = Landed(*where, "cancel", request.interval_ms, key, history.expected_rc(key), int(OpStatus.DONE), "")
+            self._say.propose((bookkeeping.forget_entry(*where, request.key),), news=note, expected=True)
+        else:
+            note = Landed(*where, request.action, 0, key, result.rc, int(OpStatus.CANCELLED), result.reason)
+            self._say.propose(news=note, expected=True)
 
     # ---- local tools ---------------------------------------------------------------------------------------------
 

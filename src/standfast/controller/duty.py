@@ -12,6 +12,7 @@ from standfast.controller import bookkeeping, reading
 from standfast.controller.messages import Landed
 from standfast.controller.roll import Roll
 from standfast.executor import history
+from standfast.executor.api import OpStatus
 
 TRUE = ("true", "yes", "on", "1", "y")
 
@@ -36,6 +37,8 @@ def records(root: Element, roll: Roll, cluster_name: str) -> tuple[Operation, ..
 
 def counts(note: Landed) -> bool:
     """Whether an operation's end is a failure to be counted: probes and cancelled operations are not."""
+    if note.status == OpStatus.CANCELLED:
+        return False
     failed = note.status != 0 or note.rc != history.expected_rc(note.transition_key)
     return failed and note.action != "cancel" and not (note.action == "monitor" and note.interval_ms == 0)
 

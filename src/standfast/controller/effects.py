@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from standfast.agents.ip.api import Announce as AnnounceAddress
-from standfast.agents.ip.api import Ask as AskAddress
 from standfast.agents.ip.api import DropAddress, IpInput, Look, PutAddress, Remember, Watch
 from standfast.base.report import Report
 from standfast.engine.api import ClientEvent, ClientRequest
@@ -172,6 +170,5 @@ class Stop:
     report: Report
 
 
-KernelEffect = PutAddress | DropAddress | AskAddress | AnnounceAddress | Watch | Look | Remember
 ProcessEffect = RunAgent | RunUnit | EndAgent
-NodeEffect = ToEngine | Store | Keep | Answer | AskPlan | Wake | Tell | Stop | KernelEffect | ProcessEffect
+NodeEffect = ToEngine | Store | Keep | Answer | AskPlan | Wake | Tell | Stop | KernelEffect | Remember | ProcessEffect
