@@ -276,7 +276,12 @@ def node_history(situation: Situation, node: str) -> list[tuple[str, list[Operat
         if task_name(operation) == "probe" and operation.rc == 7:
             continue
         found.setdefault(operation.resource, []).append(operation)
-    return [(resource, sorted(operations, key=lambda operation: operation.call)) for resource, operations in found.items()]
+    return [(resource, sorted(operations, key=_call_order)) for resource, operations in found.items()]
+
+
+def _call_order(operation: OperationStatus) -> tuple[bool, int]:
+    """By call; an operation that is under way has none yet, and is the latest."""
+    return operation.call < 0, operation.call
 
 
 def fail_count(situation: Situation, resource: str, node: str) -> FailCount:

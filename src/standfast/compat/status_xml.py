@@ -83,11 +83,12 @@ def render_xml(
     if view.nodes:
         _nodes(tree, situation, view)
     if view.resources and not (view.by_node and not view.inactive):
-        tree.open("resources")
-        for resource in situation.resources:
-            if is_wanted(resource, view) and not (view.by_node and is_fully_active(resource)):
+        shown = [item for item in situation.resources if is_wanted(item, view) and not (view.by_node and is_fully_active(item))]
+        if shown:
+            tree.open("resources")
+            for resource in shown:
                 _resource(tree, resource, situation, None)
-        tree.close()
+            tree.close()
     if view.attributes:
         _attributes(tree, situation)
     if view.operations or view.fail_counts:
@@ -322,7 +323,7 @@ def _failures(tree: _Tree, situation: Situation, view: View) -> None:
             op_key=operation.key or f"{operation.resource}_{operation.task}_{operation.interval_ms}",
             node=operation.node,
             exitstatus=ocf_text(operation.rc),
-            exitreason=operation.exit_reason or "none",
+            exitreason=operation.exit_reason,
             exitcode=str(operation.rc),
             call=str(operation.call),
             status=execution_text(operation.status),

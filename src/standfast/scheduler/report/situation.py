@@ -56,7 +56,7 @@ def _node(cluster: Cluster, node: Node) -> NodeStatus:
         is_dc=node is cluster.dc,
         resources_running=len(node.running),
         health=health_of(cluster, node),
-        attributes=tuple(sorted((k, v) for k, v in node.attrs.items() if not k.startswith("#") or k.startswith("#health"))),
+        attributes=tuple(sorted((k, v) for k, v in node.attrs.items() if not k.startswith("#") or k.startswith(("#health", "#feature-set")))),
     )
 
 
