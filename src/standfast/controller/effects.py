@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from standfast.agents.ip.api import DropAddress, IpInput, Look, PutAddress, Remember, Watch
+from standfast.agents.ip.api import IpInput, KernelEffect, Remember
 from standfast.base.report import Report
 from standfast.engine.api import ClientEvent, ClientRequest
 from standfast.executor.api import AgentExited, EndAgent, RunAgent, RunUnit

@@ -10,26 +10,24 @@ from collections.abc import Iterator
 from lxml.etree import _Element as Element
 
 from standfast.base.ids import NodeId
+from standfast.cib import access
 
 RESOURCES = ("primitive", "group", "clone", "master", "bundle", "template")
 
 
 def option(root: Element, name: str, default: str) -> str:
-    """A cluster option; the first set that has it wins (sets are in the order of their score as written)."""
-    for pair in root.iterfind(f"configuration/crm_config/cluster_property_set/nvpair[@name='{name}']"):
-        return pair.get("value", default)
-    return default
+    """A cluster option, as the sets of crm_config say it."""
+    return access.attribute_value(root, "crm_config", name) or default
 
 
 def nodes(root: Element) -> tuple[tuple[NodeId, str], ...]:
     """(id, name) of every cluster node in the configuration; remote and guest nodes have ids of another kind."""
-    listed = root.iterfind("configuration/nodes/node")
-    return tuple((NodeId(int(node.get("id", ""))), node.get("uname", "")) for node in listed if node.get("id", "").isdigit())
+    return tuple((NodeId(int(key)), name) for key, name in access.nodes(root).items() if key.isdigit())
 
 
 def is_offline(root: Element, node: NodeId, *, member: bool) -> bool:
     """Whether the status section says already that the node takes no part, as a `member` of the view or not."""
-    state = _state(root, node)
+    state = access.node_state(root, str(node))
     if state is None:
         return False
     return state.get("crmd") == "offline" and (state.get("in_ccm") == "true") == member
@@ -37,7 +35,7 @@ def is_offline(root: Element, node: NodeId, *, member: bool) -> bool:
 
 def transient_attribute(root: Element, node: NodeId, name: str) -> str | None:
     """A transient attribute of a node."""
-    state = _state(root, node)
+    state = access.node_state(root, str(node))
     if state is None:
         return None
     for pair in state.iterfind("transient_attributes/instance_attributes/nvpair"):
@@ -71,11 +69,7 @@ def histories(root: Element) -> Iterator[tuple[NodeId, str, bool]]:
 
 def call_id_max(root: Element, node: NodeId) -> int:
     """The highest call-id in a node's history; 0 without one."""
-    state = _state(root, node)
+    state = access.node_state(root, str(node))
     entries = state.iterfind("lrm/lrm_resources/lrm_resource/lrm_rsc_op") if state is not None else ()
     numbers = [entry.get("call-id", "0") for entry in entries]
     return max((int(number) for number in numbers if number.isdigit()), default=0)
-
-
-def _state(root: Element, node: NodeId) -> Element | None:
-    return root.find(f"status/node_state[@id='{node}']")
