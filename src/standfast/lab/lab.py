@@ -19,15 +19,18 @@ VIP = "172.16.0.100"
 CLIENT_IP = "172.16.0.200"
 
 # A host's own /etc and /var, written to memory; what is below stays as this machine has it. /run and /dev/shm are empty.
+# The folders made in the upper layer first belong to us there, also where this machine's own belong to a root that we are not.
+# What this machine has of a cluster of its own is covered, not removed, for the same reason.
 _FILES = """
 set -eu
 mount --make-rprivate /
 mount -t tmpfs tmpfs /run; mount -t tmpfs tmpfs /dev/shm
-mkdir -p /run/lab/etc /run/lab/etc-work /run/lab/var /run/lab/var-work
+covered="etc/corosync var/log/corosync var/lib/standfast var/lib/corosync var/lib/pacemaker"
+cd /run; mkdir -p lab/etc-work lab/var-work lock resource-agents standfast
+for folder in $covered; do mkdir -p lab/$folder; done
 mount -t overlay overlay -o lowerdir=/etc,upperdir=/run/lab/etc,workdir=/run/lab/etc-work,userxattr /etc
 mount -t overlay overlay -o lowerdir=/var,upperdir=/run/lab/var,workdir=/run/lab/var-work,userxattr /var
-rm -rf /etc/corosync /var/lib/standfast /var/lib/corosync /var/lib/pacemaker
-mkdir -p /etc/corosync /var/log/corosync /var/lib/standfast /run/lock /run/resource-agents /run/standfast
+for folder in $covered; do mount -t tmpfs -o mode=755 tmpfs /$folder; done
 """
 
 

@@ -126,8 +126,14 @@ class Standfast(_OnCorosyncConf):
         self._first().type(f"crm configure load update {files.CRM_PATH}")
 
     def is_settled(self) -> bool:
-        """Every manager sees every node online."""
-        return all(len(online(host)) == len(self.lab.hosts) for host in self.lab.hosts.values())
+        """Every manager sees every node online. Raises RuntimeError, with its last words, when a daemon has ended by itself."""
+        if all(len(online(host)) == len(self.lab.hosts) for host in self.lab.hosts.values()):
+            return True
+        for host in self.lab.hosts.values():
+            if host.daemons and (code := host.daemons[-1].poll()) is not None:
+                words = self.log(host).read_text(errors="replace")[-2000:]
+                raise RuntimeError(f"{host.name}: standfast node ended with exit code {code}:\n{words}")
+        return False
 
     def move(self, source: str, target: str) -> None:
         """`crm resource migrate`."""
