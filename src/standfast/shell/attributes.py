@@ -121,9 +121,10 @@ def put_meta_deep(configuration: Configuration, name: str, attribute: str, value
 def put_node(configuration: Configuration, name: str, attribute: str, value: str, place: Place = PARAM) -> etree._Element:
     """Set a permanent attribute of a node, in the set that crm_attribute would use."""
     element = node(configuration, name)
-    if element.find(place.tag) is None and place is PARAM:
+    if element.find(place.tag) is None:
         holder = etree.SubElement(element, place.tag)
-        holder.set("id", _free_id(configuration, f"nodes-{element.get('id')}"))
+        suffix = "" if place is PARAM else f"-{place.suffix}"
+        holder.set("id", _free_id(configuration, f"nodes-{element.get('id')}{suffix}"))
     return put(configuration, element, place, attribute, value)
 
 

@@ -89,6 +89,7 @@ class Completer:
 
     def _agents(self, kind: str, words: Sequence[str]) -> Iterable[str]:
         from standfast.client import agents
+        from standfast.shell.agent_lookup import list_agents
 
         if kind == "agent_class":
             return agents.classes()
@@ -96,9 +97,9 @@ class Completer:
             return agents.providers()
         if kind != "agent":
             return ()
-        found = list(agents.list_agents("ocf"))
-        found += [f"ocf:{provider}:{name}" for provider in agents.providers() for name in agents.list_agents("ocf", provider)]
-        return [*found, *(f"stonith:{name}" for name in agents.list_agents("stonith"))] if words else found
+        found = list(list_agents("ocf"))
+        found += [f"ocf:{provider}:{name}" for provider in agents.providers() for name in list_agents("ocf", provider)]
+        return [*found, *(f"stonith:{name}" for name in list_agents("stonith"))] if words else found
 
     def _statement(self, words: Sequence[str], begun: str) -> Iterable[str]:
         """Inside a statement of the grammar."""

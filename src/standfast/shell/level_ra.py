@@ -33,12 +33,12 @@ class RaLevel(Level):
     @command("list CLASS [PROVIDER]", "list the agents of a class", completes=("agent_class", "provider"))
     def do_list(self, call: Call) -> bool:
         """In columns on a terminal, else one a line."""
-        from standfast.client import agents
+        from standfast.shell.agent_lookup import list_agents
 
         words, form = without_output(call.words)
         if not 1 <= len(words) <= 2:
             raise usage_refused("list CLASS [PROVIDER]")
-        found = agents.list_agents(words[0], words[1] if len(words) == 2 else "")
+        found = list_agents(words[0], words[1] if len(words) == 2 else "")
         if form == "json" or self.session.options.wants_json:
             self.session.write_json(list(found))
         else:
@@ -48,25 +48,28 @@ class RaLevel(Level):
     @command("providers TYPE [CLASS]", "list who provides an agent", completes=("agent",))
     def do_providers(self, call: Call) -> bool:
         """Of ocf; no other class has providers."""
-        from standfast.client import agents
+        from standfast.shell.agent_lookup import providers
 
         if not 1 <= len(call.words) <= 2:
             raise usage_refused("providers TYPE [CLASS]")
-        found = agents.providers(call.words[0]) if call.words[1:] in ((), ("ocf",)) else ()
+        found = providers(call.words[0]) if call.words[1:] in ((), ("ocf",)) else ()
         self.session.output.write(" ".join(found))
         return True
 
     @command("info [CLASS:[PROVIDER:]]TYPE", "show what an agent says of itself", "meta", completes=("agent",))
     def do_info(self, call: Call) -> bool:
         """Description, parameters with defaults (required ones have a star), operations with the advised timeouts."""
-        from standfast.client import agents
+        from standfast.compat.crm.parse_resources import split_agent
+        from standfast.shell.agent_lookup import describe, providers
 
         words, form = without_output(call.words)
         if len(words) != 1:
             raise usage_refused("info [CLASS:[PROVIDER:]]TYPE")
-        agent = agents.resolve(words[0])
-        metadata = agents.describe(agent)
-        name = ":".join(part for part in (agent.standard.value, agent.provider, agent.type) if part)
+        parts = split_agent(words[0], providers)
+        if not any(parts):
+            raise usage_refused("info [CLASS:[PROVIDER:]]TYPE", f"{words[0]!r} is not the name of an agent")
+        metadata = describe(*parts)
+        name = ":".join(part for part in parts if part)
         if form == "json" or self.session.options.wants_json:
             from dataclasses import asdict
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from standfast.base.report import Refused, error
-from standfast.compat.crm.document import Configuration, references_of
+from standfast.compat.crm.document import Configuration
 from standfast.shell import attributes, placement
 from standfast.shell.cluster import no_such_node, no_such_resource
 from standfast.shell.command import Call, Level, command, usage_refused
@@ -59,15 +59,13 @@ class ResourceLevel(Level):
 
     @command("constraints RSC", "show the constraints that name a resource", completes=("resource",))
     def do_constraints(self, call: Call) -> bool:
-        """Locations, colocations, orders and tickets as statements."""
-        from standfast.compat.crm import render
-        from standfast.shell.agent_lookup import providers
+        """Locations and colocations as crm_resource -a prints them, orders and tickets as statements."""
+        from standfast.shell.constraint_text import constraint_lines
 
         (name,) = self._exactly(call, 1, "constraints RSC")
         configuration = self.session.cluster.configuration()
         attributes.resource(configuration, name)
-        found = [item for item in configuration.constraints() if name in references_of(item.element)]
-        self.session.output.write(render.show(configuration, found, (), providers))
+        self.session.output.write("\n".join(constraint_lines(configuration, name)))
         return True
 
     @command("scores", "show the scheduler's scores")

@@ -24,11 +24,34 @@ from standfast.base.situation import NodeStatus, ResourceStatus, Situation
 from standfast.cib.apply import apply, query
 from standfast.cib.document import Cib
 from standfast.cib.operations import Change, Operation, OpKind, Origin
+from standfast.executor.metadata import AgentMetadata, Parameter
+from standfast.shell import agent_lookup
 from standfast.shell.cluster import Cluster
 from standfast.shell.output import Output
 from standfast.shell.session import Options, Session
 
 Json = dict[str, Any]
+INSTALLED = {
+    ("ocf", "heartbeat", "Dummy"): AgentMetadata("Dummy", parameters=(Parameter("fake"), Parameter("state"))),
+    ("ocf", "pacemaker", "Dummy"): AgentMetadata("Dummy", parameters=(Parameter("fake"),)),
+}
+
+
+def _installed(standard: str, provider: str, agent_type: str) -> AgentMetadata:
+    found = INSTALLED.get((standard, provider, agent_type))
+    if found is None:
+        raise Refused(error("agents.missing", f"{standard}:{provider}:{agent_type} is not installed here"))
+    return found
+
+
+def _providers(agent_type: str) -> tuple[str, ...]:
+    return tuple(sorted(provider for _, provider, name in INSTALLED if name == agent_type))
+
+
+# What is installed on the machine that runs the tests is not what they are about.
+agent_lookup.installed = _installed
+agent_lookup.installed_providers = _providers
+
 NOW_S = 1_795_000_000
 
 EMPTY = b"""<cib crm_feature_set="3.16.1" validate-with="pacemaker-3.9" admin_epoch="0" epoch="4" num_updates="0"
@@ -227,7 +250,7 @@ class FakeLink:
 class Shell:
     """A session with captured streams."""
 
-    def __init__(self, manager: FakeManager | None = None, answers: tuple[str, ...] = (), **options: Any) -> None:
+    def __init__(self, manager: FakeManager | None = None, answers: tuple[str, ...] = (), **options: bool) -> None:
         self.manager = manager or FakeManager()
         self.out, self.err = io.StringIO(), io.StringIO()
         self.questions: list[str] = []
@@ -258,6 +281,7 @@ class Shell:
         """A file of commands."""
         from standfast.shell.batch import run_text
 
+        was, self.output.is_interactive = self.output.is_interactive, False
         self.out.seek(0), self.out.truncate(), self.err.seek(0), self.err.truncate()
         try:
             self.session.enter(levels)
@@ -265,6 +289,7 @@ class Shell:
         except Refused as refused:
             self.output.say_all(refused.reports)
             good = False
+        self.output.is_interactive = was
         return good, self.out.getvalue(), self.err.getvalue()
 
 
