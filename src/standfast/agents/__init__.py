@@ -1,1 +1,4 @@
-"""Native resource agents, pure: the failover IP. Events in, effects out; runtime/ touches the kernel."""
+"""Native resource agents, pure: events in, effects out.
+
+Owns: the failover IP (ip/). Does not own: when an agent is run (executor/), the kernel (runtime/ performs the effects).
+"""

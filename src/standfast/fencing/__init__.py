@@ -1,1 +1,0 @@
-"""Fencing devices, levels, delays, requests and their history: decides, never calls."""
