@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from typing import cast
 
 from standfast.agents.ip import api as ip
 from standfast.agents.ip.machine import FailoverIps
 from standfast.base.ids import NodeId
 from standfast.cib.machine import CibMachine
-from standfast.controller.controller import Controller, Identity
+from standfast.controller.controller import Controller
+from standfast.controller.desk import Identity
 from standfast.controller.effects import FromAgent, FromNetwork, NodeEffect, NodeInput, Now, Tell, Wake, Woken
 from standfast.executor import api as ex
 from standfast.executor.environment import Settings
@@ -121,4 +123,4 @@ class Node:
                 case _ if isinstance(effect, ex.Completed | ex.ExecutorInput | ip.IpInput):
                     events.append(effect)
                 case _:
-                    out.append(effect)
+                    out.append(cast(NodeEffect, effect))  # the unions of the rooms leave nothing else

@@ -29,6 +29,7 @@ VERBS: dict[str, Right] = {
     "events": Right.READ,
     "log": Right.READ,
     "node.forget": Right.CHANGE,
+    "node.local": Right.READ,
     "node.shutdown": Right.CHANGE,
     "plan": Right.READ,
     "resource.cleanup": Right.CHANGE,

@@ -16,6 +16,7 @@ Verbs of the manager (RUN_DIR/manager.sock)
 | wait | timeout_s | stable: bool; when nothing is under way and nothing is planned |
 | events | (streams) | {"event": {...}} lines: see EVENTS |
 | node.shutdown | node? | when resources have left and the node may go |
+| node.local | | name and id (node) of this node, without asking anybody |
 | node.forget | node | removes a node that is gone from nodes and status |
 | agent.run | agent, action meta-data / validate-all, parameters? | rc, stdout, stderr |
 | engine | | the engine's status, passed on |

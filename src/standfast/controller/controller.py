@@ -9,8 +9,6 @@ Invariants (`check`): the parts' own; orders go out only while this node coordin
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from standfast.agents.ip.api import Healed, Pulsed, Revoked
@@ -22,10 +20,10 @@ from standfast.cib.apply import Outcome
 from standfast.cib.document import Cib, Version
 from standfast.cib.machine import CibMachine
 from standfast.cib.messages import decode_message
-from standfast.cib.operations import Change, Operation, Origin
-from standfast.controller import actions, bookkeeping, coordinator, duty, messages, outbox, reading, verbs
-from standfast.controller.clients import Asker, Clients, failure, success
+from standfast.controller import actions, bookkeeping, coordinator, duty, messages, outbox, reading
+from standfast.controller.clients import Clients
 from standfast.controller.coordinator import Coordinator
+from standfast.controller.desk import Desk, Identity
 from standfast.controller.effects import (
     Asked,
     AskPlan,
@@ -62,24 +60,12 @@ from standfast.engine.api import (
 )
 from standfast.executor import history
 from standfast.executor.api import CancelRecurring, Completed, OpStatus, Perform, Result
-from standfast.scheduler.api import Plan
 
 ACTING_POLICIES = ("ignore", "freeze")
 """no-quorum-policy values under which what runs may go on running without quorum."""
 
 PUSHED_OUT = 75
 """Exit code of a change that a new round of agreement pushed out before its turn (cib/effects.py, Applied)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who this node is. `boot` is new in each life of the manager."""
-
-    id: NodeId
-    name: str
-    boot: str
-    cluster_name: str
-    admin_gid: int | None = None
 
 
 Input = NodeInput | Completed
@@ -96,10 +82,10 @@ class Controller:
         self._memory = Memory()
         self._clients = Clients()
         self._say = Outbox(identity.name, self.roll, self._clients)
+        self._desk = Desk(identity, self.roll, machine, self._clients, self._say)
         self._coordinator = Coordinator(identity.boot)
         self._is_new_life = True
         self._was_apart = False
-        self._congested = False
         self._waiting: dict[tuple[NodeId, int], tuple[Envelope, int]] = {}
         self._asked_rest: list[tuple[NodeId, int]] = []
 
@@ -137,7 +123,10 @@ class Controller:
             case EngineLost(reason):
                 self._engine_lost(reason)
             case Asked():
-                self._asked(event)
+                self._desk.asked(event)
+                if self._desk.wants_shutdown:
+                    self._desk.wants_shutdown = False
+                    self._terminate()
             case HungUp(connection):
                 self._clients.hung_up(connection)
             case PlanMade():
@@ -174,7 +163,7 @@ class Controller:
             case ClientAbsent(_, _, node):
                 self._manager_went(node)
             case Congested(congested):
-                self._congested = congested
+                self._desk.is_congested = congested
 
     @property
     def may_hold(self) -> bool:
@@ -186,7 +175,7 @@ class Controller:
     def _view_installed(self, event: ViewInstalled) -> None:
         view, quorum = event.view, event.quorum
         grew = self.roll.view is not None and len(view.members) > len(self.roll.view.members)
-        self.roll.install(self.now.us, view, quorum)
+        self.roll.install(self._say.now.us, view, quorum)
         self._asked_rest.clear()
         self._waiting.clear()
         self._decide(self._coordinator.dismissed())
@@ -268,13 +257,13 @@ class Controller:
                 case cib_effects.Applied():
                     self._applied(effect)
                 case cib_effects.Unsynced():
-                    self.roll.begin_again(self.now.us)
+                    self.roll.begin_again(self._say.now.us)
                     self._decide(self._coordinator.dismissed())
                 case cib_effects.Synced():
                     self._synced()
 
     def _keep(self, xml: bytes, version: Version, reason: str) -> None:
-        name = f"cib-{version}-{self.now.wall_s}.xml"
+        name = f"cib-{version}-{self._say.now.wall_s}.xml"
         self._say.add(Keep(name, xml))
         what = f"the configuration {version} of this node gave way to the cluster's"
         self._say.tell(warning("controller.dropped", what, reason, f"it is kept as dropped/{name} in the state folder"))
@@ -302,7 +291,7 @@ class Controller:
         if outcome is not None and outcome.changed:
             self._say.publish("cib", version=str(outcome.after))
             if not envelope.expected:
-                self._decide(self._coordinator.changed(self.now.us, _what_changed(outcome)))
+                self._decide(self._coordinator.changed(self._say.now.us, _what_changed(outcome)))
 
     def _synced(self) -> None:
         """The document is agreed in this view: say what this node is and knows."""
@@ -345,7 +334,7 @@ class Controller:
             )
         self._hear(envelope)
         if envelope.action and self.coordinates and envelope.sender == self.identity.id:
-            self._decide(self._coordinator.done(self.now.us, envelope.action))
+            self._decide(self._coordinator.done(self._say.now.us, envelope.action))
 
     def _hear(self, envelope: Envelope) -> None:
         match envelope.news:
@@ -374,20 +363,20 @@ class Controller:
         if not self.coordinates:
             return
         if duty.counts(note):
-            self._say.propose(duty.failure(self.cib.root, self.roll.name(note.node), note, self.now.wall_s))
-        self._decide(self._coordinator.landed(self.now.us, note))
+            self._say.propose(duty.failure(self.cib.root, self.roll.name(note.node), note, self._say.now.wall_s))
+        self._decide(self._coordinator.landed(self._say.now.us, note))
 
     # ---- the duty ------------------------------------------------------------------------------------------------
 
     def _look_for_duty(self) -> None:
-        if self.roll.is_due(self.now.us):
+        if self.roll.is_due(self._say.now.us):
             self._write_down_duty()
         elif self.roll.view is not None and self.roll.coordinator is None and self.roll.missing:
-            self._say.add(Wake("node", max(self.now.us, self.roll.grace_ends_us)))
+            self._say.add(Wake("node", max(self._say.now.us, self.roll.grace_ends_us)))
 
     def _write_down_duty(self) -> None:
         """Take up (or renew) the duty: everybody learns it with the records of who is not there."""
-        if not (self.coordinates or self.roll.is_due(self.now.us)):
+        if not (self.coordinates or self.roll.is_due(self._say.now.us)):
             return
         self._say.propose(duty.records(self.cib.root, self.roll, self.identity.cluster_name), news=Duty(), expected=True)
 
@@ -396,9 +385,9 @@ class Controller:
         self.roll.took_duty(sender)
         if self.coordinates:
             if before != sender:
-                self._decide(self._coordinator.appointed(self.now.us))
+                self._decide(self._coordinator.appointed(self._say.now.us))
             else:
-                self._decide(self._coordinator.changed(self.now.us, "who takes part has changed"))
+                self._decide(self._coordinator.changed(self._say.now.us, "who takes part has changed"))
         if before != self.roll.coordinator:
             for token in self._clients.open_questions:
                 self._say.propose((), news=Await(token))
@@ -407,7 +396,7 @@ class Controller:
         for effect in effects:
             match effect:
                 case coordinator.WantPlan(number):
-                    self._say.add(AskPlan(number, self.now.wall_s, self.cib.compact()))
+                    self._say.add(AskPlan(number, self._say.now.wall_s, self.cib.compact()))
                 case coordinator.Start(action, key, handover):
                     self._carry_out(action, key, handover)
                 case coordinator.Told(report):
@@ -420,9 +409,9 @@ class Controller:
 
     def _carry_out(self, action: Any, key: history.TransitionKey, handover: bool) -> None:
         try:
-            errand = actions.errand(action, key, self.now.wall_s, handover=handover)
+            errand = actions.errand(action, key, self._say.now.wall_s, handover=handover)
         except Refused as refusal:
-            self._decide(self._coordinator.failed(self.now.us, action.id, str(refusal)))
+            self._decide(self._coordinator.failed(self._say.now.us, action.id, str(refusal)))
             return
         done = action.id if errand.at_once else 0
         self._say.propose(errand.operations, order=errand.order, expected=True, action=done)
@@ -437,7 +426,7 @@ class Controller:
         if event.number < 0:
             self._say.answer(self._clients.planned(event.number, event.plan, event.fault))
             return
-        self._decide(self._coordinator.planned(self.now.us, self.now.wall_s, event.number, event.plan, event.fault))
+        self._decide(self._coordinator.planned(self._say.now.us, self._say.now.wall_s, event.number, event.plan, event.fault))
 
     # ---- the executor --------------------------------------------------------------------------------------------
 
@@ -476,67 +465,6 @@ class Controller:
             note = Landed(*where, request.action, 0, key, result.rc, int(OpStatus.CANCELLED), result.reason)
             self._say.propose(news=note, expected=True)
 
-    # ---- local tools ---------------------------------------------------------------------------------------------
-
-    def _asked(self, event: Asked) -> None:
-        asker = Asker(event.connection, event.request.get("id"))
-        try:
-            verbs.perform(self, asker, event, self.identity.admin_gid)
-        except Refused as refusal:
-            self._say.answer([(asker.connection, failure(asker, refusal))])
-
-    def answer(self, asker: Asker, **fields: Any) -> None:
-        """Answer a request at once."""
-        self._say.answer([(asker.connection, success(asker, **fields))])
-
-    def propose_for(
-        self, asker: Asker, operations: tuple[Operation, ...], order: Forget | None, author: verbs.Author, answer: dict[str, Any]
-    ) -> None:
-        """A tool's change of the CIB; answered when it is applied and stable. Raises Refused when there is no view."""
-        self._need_view()
-        if self._congested:
-            raise Refused(error("api.congested", "too much is on its way already", "", "try again in a moment"))
-        origin = Origin(author.user, author.client, self.identity.name, self.now.wall_s)
-        number = self._say.send(Change(operations, origin), order=order)
-        self._clients.expect_change(number, asker, answer)
-
-    def plan_for(self, asker: Asker, xml: bytes | None, render: Callable[[Plan], dict[str, Any]]) -> None:
-        """A plan for a tool: of the live document, or of `xml`."""
-        number = self._clients.expect_plan(asker, render)
-        self._say.add(AskPlan(number, self.now.wall_s, xml if xml is not None else self.cib.compact()))
-
-    def wait_for(self, asker: Asker, timeout_s: float) -> None:
-        """Answer when nothing is under way any more, or when the time is up."""
-        self._need_view()
-        token = self._clients.expect_rest(self.now.us, asker, timeout_s)
-        self._say.propose((), news=Await(token))
-        self._arm_clients()
-
-    def follow(self, asker: Asker) -> None:
-        """Send every event from now on."""
-        self._say.answer(self._clients.follow(asker))
-
-    def shut_down(self) -> None:
-        """Leave in order, as for a signal."""
-        self._terminate()
-
-    @property
-    def now(self) -> Now:
-        """The time of the event that is being handled."""
-        return self._say.now
-
-    def _need_view(self) -> None:
-        if self.roll.view is None or not self._machine.is_synced:
-            raise Refused(
-                error(
-                    "controller.no-view",
-                    "this node is not in the cluster at the moment",
-                    "its engine does not run, or it is still agreeing with the others",
-                    "crm status shows when it is; corosync-cfgtool -s shows who is reachable",
-                ),
-                exit_code=102,
-            )
-
     # ---- the node's life -----------------------------------------------------------------------------------------
 
     def _terminate(self) -> None:
@@ -546,7 +474,7 @@ class Controller:
             self._depart()
             return
         self._say.tell(notice("controller.stopping", "stopping: resources leave this node first"))
-        attribute = bookkeeping.attribute(self.identity.id, self.identity.name, "shutdown", str(self.now.wall_s))
+        attribute = bookkeeping.attribute(self.identity.id, self.identity.name, "shutdown", str(self._say.now.wall_s))
         self._say.propose((attribute,))
 
     def _depart(self) -> None:
@@ -577,17 +505,12 @@ class Controller:
 
     def _woken(self, room: str) -> None:
         if room == "coordinator":
-            self._decide(self._coordinator.elapsed(self.now.us))
+            self._decide(self._coordinator.elapsed(self._say.now.us))
         elif room == "clients":
-            self._say.answer(self._clients.timed_out(self.now.us))
-            self._arm_clients()
+            self._say.answer(self._clients.timed_out(self._say.now.us))
+            self._desk.arm()
         else:
             self._look_for_duty()
-
-    def _arm_clients(self) -> None:
-        at_us = self._clients.next_timeout_us()
-        if at_us is not None:
-            self._say.add(Wake("clients", at_us))
 
     def _members(self) -> tuple[NodeId, ...]:
         return self.roll.view.members if self.roll.view is not None else ()

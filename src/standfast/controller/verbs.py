@@ -232,11 +232,16 @@ def _usage(name: str, why: str) -> Refused:
     return Refused(error("api.usage", f"{name}: {why}"), exit_code=EXIT_USAGE)
 
 
+def _local(host: Host, asker: Asker, request: Json) -> None:  # noqa: ARG001
+    host.answer(asker, name=host.roll.name(host.roll.local), node=str(host.roll.local))
+
+
 _VERBS: dict[str, Callable[[Host, Asker, Json], None]] = {
     "cib.apply": _apply,
     "cib.query": _query,
     "events": _events,
     "node.forget": _forget_node,
+    "node.local": _local,
     "node.shutdown": _shutdown,
     "plan": _plan,
     "resource.cleanup": _cleanup,
