@@ -112,7 +112,7 @@ def run_engine(start: Start) -> int:
     log = Log(start.config.logging, "TOTEM")
     for report in (*start.config.notices, *host.protect_engine(start.config.system.sched_rr)):
         log.report(report)
-    engine_host = EngineHost(engine, binds, folder, start.paths.run_dir, log.report, lambda: _reload(start))
+    engine_host = EngineHost(engine, binds, folder, start.paths.run_dir, log.report, lambda: _reload(start), log.reopen)
 
     async def serve() -> Report:
         loop = asyncio.get_running_loop()

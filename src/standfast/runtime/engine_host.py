@@ -64,6 +64,7 @@ class EngineHost:
         run_dir: Path,
         tell: Callable[[Report], None],
         reload: Callable[[], list[Report]],
+        reopen_logs: Callable[[], None],
     ) -> None:
         """`binds` is the local address of each link, by link number."""
         self._engine = engine
@@ -71,6 +72,7 @@ class EngineHost:
         self._state_dir = state_dir
         self._tell = tell
         self._reload = reload
+        self._reopen_logs = reopen_logs
         self._sockets: list[socket.socket] = []
         self._timer: asyncio.TimerHandle | None = None
         self._client: asyncio.StreamWriter | None = None
@@ -81,6 +83,7 @@ class EngineHost:
             "engine.status": self._status,
             "engine.adjust": self._adjust,
             "engine.reload": self._reloaded,
+            "engine.reopen_logs": self._reopened,
         }
 
     async def run(self) -> Report:
@@ -249,6 +252,10 @@ class EngineHost:
 
     def _reloaded(self, _: Caller, request: Json) -> Json:
         return success(request, reports=[msgspec.to_builtins(report) for report in self._reload()])
+
+    def _reopened(self, _: Caller, request: Json) -> Json:
+        self._reopen_logs()
+        return success(request)
 
 
 def _bind(address: Address) -> socket.socket:
