@@ -9,6 +9,7 @@ from prompt_toolkit import PromptSession
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+from prompt_toolkit.shortcuts import CompleteStyle
 
 from standfast.base.report import Refused
 from standfast.compat.crm.lexer import statements
@@ -31,13 +32,17 @@ class _Completer(Completer):
         text = document.text_before_cursor
         begun = "" if not text or text[-1].isspace() else text.split()[-1]
         for name in self._words.complete(text):
-            yield Completion(name, -len(begun))
+            ending = "" if name.endswith(("=", ":")) else " "
+            yield Completion(name + ending, -len(begun), display=name)
 
 
 def interact(session: Session) -> int:
     """Read and run lines until the person leaves; gives the exit code."""
     prompt: PromptSession[str] = PromptSession(
-        history=_history(), completer=_Completer(Words(session)), complete_while_typing=False
+        history=_history(),
+        completer=_Completer(Words(session)),
+        complete_while_typing=False,
+        complete_style=CompleteStyle.READLINE_LIKE,  # what TAB does is done when the next key comes
     )
     while not session.has_ended:
         try:

@@ -291,3 +291,25 @@ def test_a_status_is_quick(tmp_path: Path) -> None:
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     for heavy in ("lxml", "prompt_toolkit", "rich", "asyncio", "msgspec", "subprocess", "argparse", "standfast.compat.crm"):
         assert heavy not in loaded
+
+
+def test_the_prompt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys as they are typed: TAB, a continuation line, Ctrl-C, a question, the end; and the history on disk."""
+    from prompt_toolkit.application import create_app_session
+    from prompt_toolkit.input import create_pipe_input
+    from prompt_toolkit.output import DummyOutput
+
+    from standfast.shell.prompt import interact
+
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    shell = Shell(answers=("y",))
+    keys = "conf\t\rprim\tx Dummy \\\r meta target-role=Stopped\rgarbage\x03up\rresource\rsta\tx\rstatus\r\x04"
+    with create_pipe_input() as pipe, create_app_session(input=pipe, output=DummyOutput()):
+        pipe.send_text(keys)
+        assert interact(shell.session) == 0
+    assert shell.manager.find("resources/primitive[@id='x']/meta_attributes") is not None
+    assert shell.questions == ["There are changes pending. Do you want to commit them (y/n)? "]
+    assert "x\t(ocf:heartbeat:Dummy)" in shell.out.getvalue()
+    history = tmp_path / "standfast" / "crm_history"
+    assert history.stat().st_mode & 0o777 == 0o600
+    assert "resource" in history.read_text()

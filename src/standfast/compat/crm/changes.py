@@ -61,7 +61,8 @@ def operations(before: Configuration, after: Configuration) -> list[Json]:
     made: set[str] = {str(section.tag) for section in before.configuration.iterchildren(etree.Element)}
     for item in differences(before, after):
         section, tag, ident = item.key
-        path = f"/cib/configuration/{section}" + (f"/{tag}[@id='{ident}']" if tag else "")
+        mark = '"' if "'" in ident else "'"
+        path = f"/cib/configuration/{section}" + (f"/{tag}[@id={mark}{ident}{mark}]" if tag else "")
         if item.after is None:
             out.append({"kind": "delete", "xpath": path})
         elif item.before is not None:
