@@ -33,6 +33,7 @@ from standfast.engine.api import (
 )
 from standfast.engine.client import Client, Sign
 from standfast.engine.detector.detector import Detector
+from standfast.engine.detector.peer import State
 from standfast.engine.effects import (
     Adjusted,
     ClientGone,
@@ -136,7 +137,7 @@ class Engine:
         self._detector.start(now_us)
         self._membership.start(now_us, self._post, self._times.bound_us_min)
         self._due(now_us)
-        return self._effects(now_us)
+        return self._effects(now_us, self._next_us())
 
     def step(self, now_us: int, event: EngineInput) -> tuple[EngineEffect, ...]:
         """Take one event. `now_us` never goes back."""
@@ -155,11 +156,13 @@ class Engine:
         else:
             self._adjusted(now_us, event)
         self._heard(now_us)
-        if self._timer_us is None or now_us >= self._next_us():
+        next_us = self._next_us()
+        if self._timer_us is None or now_us >= next_us:
             self._due(now_us)
-        return self._effects(now_us)
+            next_us = self._next_us()
+        return self._effects(now_us, next_us)
 
-    def _effects(self, now_us: int) -> tuple[EngineEffect, ...]:
+    def _effects(self, now_us: int, next_us: int) -> tuple[EngineEffect, ...]:
         effects, records, spread, halt = self._post.take()
         for node, written in records.items():
             effects.extend(self._sealed(now_us, node, written, all_links=False))
@@ -168,7 +171,6 @@ class Engine:
         if halt is not None:
             effects.append(halt)
             return tuple(effects)
-        next_us = self._next_us()
         if next_us != self._timer_us:
             self._timer_us = next_us
             effects.append(SetTimer(next_us))
@@ -284,7 +286,7 @@ class Engine:
         self._heard(now_us)
         for record in records:
             self._takes[type(record)](now_us, sender, record)
-        self._obey()
+        self._obey(now_us)
 
     def _handlers(self) -> dict[type, Callable[[int, Life, Any], None]]:
         """Who takes what peers say: a table of record -> room."""
@@ -345,7 +347,7 @@ class Engine:
         here = {life.node for life in hears}
         gone = [node for node in self._peer_ids if node not in here]
         self._membership.lost(gone)
-        if self._stall.lost(gone):
+        if self._stall.lost(now_us, gone):
             self._resume(now_us)
         slowest_us = max((self._detector.peers[life.node].rtt_us for life in hears), default=0)
         self._ordering.timed(slowest_us)
@@ -376,7 +378,7 @@ class Engine:
 
     def install(self, now_us: int, post: Post, installed: Installed) -> None:
         """See membership.Body: the view begins for everybody in this engine."""
-        self._obey()  # what was ordered in the old view counts before the new one
+        self._obey(now_us)  # what was ordered in the old view counts before the new one
         members = installed.members
         along = installed.along(self._me)
         before = () if self._view is None else self._view.members
@@ -446,7 +448,7 @@ class Engine:
             self._ordering.broadcast(now_us, self._post, EntryKind.DATA, payload)
         except Full as full:
             self._post.tell(error("engine.congested", "a message was refused", str(full), "wait for Congested(False)"))
-        self._obey()
+        self._obey(now_us)
 
     def _absent(self, now_us: int) -> None:
         try:
@@ -473,9 +475,9 @@ class Engine:
             self._ordering.broadcast(now_us, self._post, EntryKind.ADJUST, order)
         except Full as full:
             raise Refused(error("engine.congested", "too much is waiting to be ordered", str(full), "try again")) from None
-        self._obey()
+        self._obey(now_us)
 
-    def _obey(self) -> None:
+    def _obey(self, now_us: int) -> None:
         """Follow the operators' orders that were delivered, in their order: every member does the same."""
         for order in self._ordering.take_orders():
             reader = Reader(order)
@@ -489,7 +491,7 @@ class Engine:
                 self._quorum_changed(self._quorum.adjust(verb, node, value))
             elif node == self._me.node:
                 self._post.tell(notice("engine.killed", "an operator has asked this node to leave"))
-                self._leaver.wants = True
+                self._leave(now_us)
 
     def _quorum_changed(self, quorum: Quorum) -> None:
         self._keep_quorum()
@@ -509,9 +511,6 @@ class Engine:
 
     def _leave_on(self, now_us: int) -> None:
         """Say goodbye as soon as everything of ours is delivered, repeat it until all have heard it, then end."""
-        if self._leaver.wants:
-            self._leaver.wants = False
-            self._leaver.begin(now_us)
         hears = [life.node for life in self._detector.hears]
         for node in self._leaver.due(now_us, hears, is_flushed=self._ordering.outbox.is_empty):
             self._post.spread(node, Leaving(is_answer=False))
@@ -524,7 +523,7 @@ class Engine:
             self._leave_on(now_us)
             return
         self._post.spread(sender.node, Leaving(is_answer=True))
-        if sender.node in self._told:
+        if self._config.quorum.allow_downscale and sender.node in self._told:
             self._leavers[sender.node] = leaving(self._told[sender.node])
         self._detector.gone(now_us, sender.node)
         self._heard(now_us)
@@ -545,6 +544,11 @@ class Engine:
             client_attached=self._client.is_attached,
             counters=counters,
         )
+
+    @property
+    def has_probationers(self) -> bool:
+        """Whether a peer that comes and goes is heard, but not counted in yet."""
+        return any(p.state is State.HELD for p in self._detector.peers.values())
 
     def check(self) -> None:
         """The invariants of all rooms; the simulator calls it after each step."""

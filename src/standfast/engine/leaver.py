@@ -17,10 +17,9 @@ REPEAT_US = 20 * US_PER_MS
 class Leaver:
     """Invariant: a deadline stands exactly while leaving has begun and is not done."""
 
-    __slots__ = ("_answered", "_flush_us", "_goodbye_us", "_repeat_us", "is_done", "wants")
+    __slots__ = ("_answered", "_flush_us", "_goodbye_us", "_repeat_us", "is_done")
 
     def __init__(self) -> None:
-        self.wants = False
         self.is_done = False
         self._flush_us: int | None = None
         self._goodbye_us: int | None = None

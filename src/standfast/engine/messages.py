@@ -9,9 +9,10 @@ is dropped as a whole: its sender holds the key and should know better, so it is
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from itertools import pairwise
 from typing import NamedTuple
 
 from standfast.base.ids import NODES_MAX, NodeId
@@ -312,6 +313,7 @@ def _write_gossip(m: Gossip) -> bytes:
 
 def _read_gossip(r: Reader) -> Gossip:
     lives = [_read_life(r) for _ in range(r.u16("gossip.lives", ROWS_MAX))]
+    _ascending("gossip.lives", lives)
     width = (len(lives) + 7) // 8
     rows = []
     for _ in range(r.u16("gossip.rows", len(lives))):
@@ -320,7 +322,14 @@ def _read_gossip(r: Reader) -> Gossip:
         if bits >> len(lives):
             raise Malformed("gossip.bits", "names a life that is not in the table")
         rows.append(Row(lives[at], version, tuple(life for i, life in enumerate(lives) if bits >> i & 1)))
+    _ascending("gossip.rows", [row.life for row in rows])
     return Gossip(tuple(rows))
+
+
+def _ascending(field: str, items: Sequence[Life] | Sequence[NodeId]) -> None:
+    """Sorted, and none twice: what follows relies on it."""
+    if any(a >= b for a, b in pairwise(items)):  # type: ignore[operator]
+        raise Malformed(field, "not in ascending order")
 
 
 def _write_propose(m: Propose) -> bytes:
@@ -332,7 +341,9 @@ def _write_propose(m: Propose) -> bytes:
 
 def _read_propose(r: Reader) -> Propose:
     view = _read_view(r)
-    return Propose(view, tuple(_read_life(r) for _ in range(r.u16("propose.members", NODES_MAX))))
+    members = tuple(_read_life(r) for _ in range(r.u16("propose.members", NODES_MAX)))
+    _members("propose.members", view, [life.node for life in members])
+    return Propose(view, members)
 
 
 def _write_accept(m: Accept) -> bytes:
@@ -353,7 +364,14 @@ def _write_install(m: Install) -> bytes:
 def _read_install(r: Reader) -> Install:
     view, count = _read_view(r), r.u16("install.origins", NODES_MAX)
     origins = [Origin(_read_life(r), _read_view(r), r.u64("install.cut"), read_peer_votes(r)) for _ in range(count)]
+    _members("install.origins", view, [origin.life.node for origin in origins])
     return Install(view, tuple(origins))
+
+
+def _members(field: str, view: ViewId, nodes: list[NodeId]) -> None:
+    _ascending(field, nodes)
+    if not nodes or nodes[0] != view.coordinator:
+        raise Malformed(field, "the coordinator is not the lowest member")
 
 
 def _write_refuse(m: Refuse) -> bytes:

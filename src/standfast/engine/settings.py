@@ -36,41 +36,40 @@ class Times:
     client_grace_ms: int = 1500
     client_silence_ms: int = 3000
 
+    bound_us_max: int = field(init=False)
+    """The longest silence before a peer is lost: the user's token."""
+
+    bound_us_min: int = field(init=False)
+    """The shortest; a token below the floor lowers it, because the user asked for that."""
+
+    suspect_us: int = field(init=False)
+    """Silence that makes a peer suspect: never more than half of the lowest bound, so that there is time to probe."""
+
+    heartbeat_us: int = field(init=False)
+    """Pause between heartbeats: one and a half fit into the silence that makes suspect, at least."""
+
+    probe_us: int = field(init=False)
+    """Pause between probes of a suspect."""
+
+    lease_us: int = field(init=False)
+    """How far a pulse reaches beyond its evidence."""
+
     def __post_init__(self) -> None:
         for each in fields(self):
-            value = getattr(self, each.name)
-            if not 1 <= value <= TIME_MS_MAX:
-                raise Refused(error("engine.time", f"{each.name} {value} is not 1 .. {TIME_MS_MAX}"))
-
-    @property
-    def bound_us_max(self) -> int:
-        """The longest silence before a peer is lost: the user's token."""
-        return self.token_ms * US_PER_MS
-
-    @property
-    def bound_us_min(self) -> int:
-        """The shortest; a token below the floor lowers it, because the user asked for that."""
-        return min(self.floor_ms, self.token_ms) * US_PER_MS
-
-    @property
-    def suspect_us(self) -> int:
-        """Silence that makes a peer suspect: never more than half of the lowest bound, so that there is time to probe."""
-        return min(self.suspect_ms * US_PER_MS, self.bound_us_min // 2)
-
-    @property
-    def heartbeat_us(self) -> int:
-        """Pause between heartbeats: two of them fit into the silence that makes suspect, or nearly."""
-        return min(self.heartbeat_ms * US_PER_MS, self.suspect_us * 2 // 3)
-
-    @property
-    def probe_us(self) -> int:
-        """Pause between probes of a suspect."""
-        return min(self.probe_ms * US_PER_MS, max(1, self.bound_us_min // 12))
-
-    @property
-    def lease_us(self) -> int:
-        """How far a pulse reaches beyond its evidence."""
-        return self.lease_ms * US_PER_MS
+            if each.init and not 1 <= getattr(self, each.name) <= TIME_MS_MAX:
+                raise Refused(error("engine.time", f"{each.name} {getattr(self, each.name)} is not 1 .. {TIME_MS_MAX}"))
+        bound_us_min = min(self.floor_ms, self.token_ms) * US_PER_MS
+        suspect_us = min(self.suspect_ms * US_PER_MS, bound_us_min // 2)
+        derived = {
+            "bound_us_max": self.token_ms * US_PER_MS,
+            "bound_us_min": bound_us_min,
+            "suspect_us": suspect_us,
+            "heartbeat_us": min(self.heartbeat_ms * US_PER_MS, suspect_us * 2 // 3),
+            "probe_us": min(self.probe_ms * US_PER_MS, bound_us_min // 12),
+            "lease_us": self.lease_ms * US_PER_MS,
+        }
+        for name, value in derived.items():
+            object.__setattr__(self, name, value)  # worked out once: the detector reads them for every packet
 
 
 @dataclass(frozen=True, slots=True)

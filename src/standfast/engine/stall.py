@@ -18,12 +18,13 @@ RECENT_US = 3 * US_PER_S
 class Stall:
     """Invariant: `until_us` stands exactly while something is waited for."""
 
-    __slots__ = ("_waiting", "noticed_us", "until_us", "woke_us")
+    __slots__ = ("_least_us", "_waiting", "noticed_us", "until_us", "woke_us")
 
     def __init__(self, times: Times) -> None:
         self.noticed_us = min(NOTICED_US, times.suspect_us)
         self.woke_us = -RECENT_US
         self.until_us: int | None = None
+        self._least_us = times.bound_us_min
         self._waiting: dict[NodeId, bool] = {}
 
     @property
@@ -41,10 +42,16 @@ class Stall:
         """`node` has answered a probe sent after waking; True when it was the last to be waited for."""
         return self._waiting.pop(node, False) and not self._waiting
 
-    def lost(self, nodes: Sequence[NodeId]) -> bool:
-        """These stayed silent for a whole bound; True when nobody is left to be waited for."""
+    def lost(self, now_us: int, nodes: Sequence[NodeId]) -> bool:
+        """These stayed silent for a whole bound; True when nobody is left to be waited for.
+
+        Not before the shortest bound has passed: what ends a peer at once (a goodbye, a refusal) may have waited in the socket
+        while this node slept, and be long out of date.
+        """
         struck = [node for node in nodes if self._waiting.pop(node, False)]
-        return bool(struck) and not self._waiting
+        if struck and not self._waiting:
+            self.until_us = self.woke_us + self._least_us
+        return self.elapsed(now_us)
 
     def elapsed(self, now_us: int) -> bool:
         """Whether the longest wait is over."""

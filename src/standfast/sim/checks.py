@@ -32,38 +32,42 @@ if TYPE_CHECKING:
     from standfast.sim.world import World
 
 
-class PromiseBroken(AssertionError):
+CHECK_EVERY = 4
+
+
+class PromiseError(AssertionError):
     """A promise was broken: the text says which, where and when."""
 
 
 @dataclass(slots=True)
 class Life:
-    """What one life of a node's manager saw. `apart` counts, for each peer, how often it came back into view."""
+    """What one life of a node's manager saw. `apart` counts, for each peer, how often it came back into view; `seq` is None
+    while it is not known how much of the view's messages a manager that attached late has missed."""
 
     number: int
     view: View | None = None
     quorum: Quorum | None = None
-    seq: int = 0
-    is_observed: bool = False
+    seq: int | None = None
+    is_attaching: bool = False
     pulse_until_us: int = 0
     apart: dict[NodeId, int] = field(default_factory=dict)
-    seen: dict[bytes, tuple[int, int]] = field(default_factory=dict)
+    seen: dict[bytes, int] = field(default_factory=dict)
     newest: dict[NodeId, tuple[int, int]] = field(default_factory=dict)
     waiting: dict[bytes, bool] = field(default_factory=dict)
 
 
 class Checks:
-    """Judges a world. Raises PromiseBroken at the first event that breaks a promise."""
+    """Judges a world. Raises PromiseError at the first event that breaks a promise."""
 
     def __init__(self, world: World) -> None:
         self._world = world
         self.lives: dict[NodeId, Life] = {}
         self._members: dict[ViewId, tuple[NodeId, ...]] = {}
-        self._orders: dict[ViewId, list[tuple[NodeId, bytes]]] = {}
+        self._orders: dict[ViewId, dict[int, tuple[NodeId, bytes]]] = {}
         self._newest_seq: dict[NodeId, int] = {}
         self._moves: dict[tuple[ViewId, ViewId], tuple[NodeId, int]] = {}
         self._moved_us: dict[ViewId, dict[NodeId, int]] = {}
-        self._counts: dict[tuple[ViewId, NodeId, int], int] = {}
+        self._steps = 0
         self.delivered = 0
         self.views = 0
 
@@ -81,9 +85,25 @@ class Checks:
         """A manager broadcasts `payload`, which is unlike any other."""
         self.lives[host.id].waiting[payload] = True
 
+    def attaching(self, host: Host) -> None:
+        """A manager connects: the next view it is told is the current one, and it may have missed anything."""
+        life = self.lives[host.id]
+        life.is_attaching = True
+        life.seq = None
+        life.waiting.clear()
+        life.seen.clear()
+        life.newest.clear()
+
+    def detached(self, host: Host) -> None:
+        """A manager is gone: what happens from now on is not seen."""
+        life = self.lives[host.id]
+        life.view = life.seq = None
+        life.waiting.clear()
+
     def stepped(self, host: Host) -> None:
-        """The engine's own invariants."""
-        if host.engine is not None:
+        """The engine's own invariants: of every fourth step, because they cost as much as the step."""
+        self._steps += 1
+        if host.engine is not None and self._steps % CHECK_EVERY == 0:
             host.engine.check()
 
     def told(self, host: Host, event: ClientEvent) -> None:
@@ -91,12 +111,7 @@ class Checks:
         life = self.lives[host.id]
         match event:
             case ViewInstalled(view, quorum):
-                if life.view is not None and life.view.id == view.id:
-                    life.is_observed = False  # attached again: what was delivered meanwhile is not known
-                    life.waiting.clear()
-                    self._again(life, view)
-                else:
-                    self._installed(host, life, view, quorum)
+                self._installed(host, life, view)
                 life.quorum = quorum
                 self._no_two_quorate()
             case QuorumChanged(quorum):
@@ -114,30 +129,30 @@ class Checks:
 
     # ---- S3 -------------------------------------------------------------------------------------------------------
 
-    def _again(self, life: Life, view: View) -> None:
-        life.view = view
-
-    def _installed(self, host: Host, life: Life, view: View, _: Quorum) -> None:
-        self.views += 1
+    def _installed(self, host: Host, life: Life, view: View) -> None:
         known = self._members.setdefault(view.id, view.members)
         self._must(known == view.members, host, f"view {view.id} has members {view.members}, elsewhere {known}")
         self._must(host.id in view.members, host, f"view {view.id} without its own node")
         newest = self._newest_seq.get(host.id, 0)
-        self._must(view.id.seq > newest, host, f"view {view.id} after seq {newest}")
+        is_new = not life.is_attaching or view.id.seq > newest
+        self._must(
+            view.id.seq > newest or (life.is_attaching and view.id.seq == newest), host, f"view {view.id} after seq {newest}"
+        )
         self._newest_seq[host.id] = view.id.seq
+        self.views += is_new
         if life.view is not None:
             self._together(host, life, life.view, view)
             self._moved_us.setdefault(life.view.id, {}).setdefault(host.id, self._world.now_us)
         for node in view.joined:
             life.apart[node] = life.apart.get(node, 0) + 1
-        life.is_observed = life.view is not None or host.is_attached
         life.view = view
-        life.seq = 0
+        life.seq = None if life.is_attaching else 0
+        life.is_attaching = False
         life.pulse_until_us = 0
 
     def _together(self, host: Host, life: Life, old: View, new: View) -> None:
         """Two that move together delivered the same (the order is judged by `_ordered`)."""
-        if not life.is_observed:
+        if life.seq is None:
             return
         first, count = self._moves.setdefault((old.id, new.id), (host.id, life.seq))
         self._must(count == life.seq, host, f"from {old.id} to {new.id} with {life.seq} messages, but node {first} with {count}")
@@ -149,21 +164,17 @@ class Checks:
     def _ordered(self, host: Host, life: Life, view: ViewId, seq: int, sender: NodeId, payload: bytes) -> None:
         self.delivered += 1
         self._must(life.view is not None and view == life.view.id, host, f"delivery of {view} in another view")
-        if life.is_observed:
+        if life.seq is not None:
             self._must(seq == life.seq + 1, host, f"delivery {seq} after {life.seq} in {view}")
         life.seq = seq
-        self._counts[view, host.id, life.number] = seq
-        order = self._orders.setdefault(view, [])
-        if seq == len(order) + 1:
-            order.append((sender, payload))
-        self._must(seq <= len(order), host, f"delivery {seq} of {view}, and nobody has delivered {len(order) + 1}")
-        self._must(order[seq - 1] == (sender, payload), host, f"delivery {seq} of {view} differs from another node's")
+        known = self._orders.setdefault(view, {}).setdefault(seq, (sender, payload))
+        self._must(known == (sender, payload), host, f"delivery {seq} of {view} differs from another node's")
 
     def _once(self, host: Host, life: Life, sender: NodeId, payload: bytes) -> None:
         apart = life.apart.get(sender, 0)
         before = life.seen.get(payload)
-        self._must(before is None or before[0] != apart, host, f"{payload[:24]!r} of node {sender} twice")
-        life.seen[payload] = apart, life.seq
+        self._must(before is None or before != apart, host, f"{payload[:24]!r} of node {sender} twice")
+        life.seen[payload] = apart
         number = int(payload.split(b"/")[2])
         newest_apart, newest = life.newest.get(sender, (-1, -1))
         self._must(newest_apart != apart or number > newest, host, f"{payload[:24]!r} after number {newest} of its sender")
@@ -173,10 +184,10 @@ class Checks:
 
     def _stable(self, host: Host, life: Life, view: ViewId, seq: int) -> None:
         self._must(life.view is not None and view == life.view.id, host, f"stability of {view} in another view")
-        self._must(seq <= life.seq, host, f"stable {seq}, delivered {life.seq}")
+        self._must(life.seq is None or seq <= life.seq, host, f"stable {seq}, delivered {life.seq}")
         for node in self._members[view]:
             other = self.lives.get(node)
-            if other is None or other.view is None or other.view.id != view or not other.is_observed:
+            if other is None or other.view is None or other.view.id != view or other.seq is None:
                 continue  # it has died or gone on; what it held then was judged by virtual synchrony
             self._must(other.seq >= seq, host, f"stable {seq} in {view}, but node {node} has {other.seq}")
 
@@ -243,10 +254,10 @@ class Checks:
             return "views: " + ", ".join(
                 f"{node}: {view.id.seq}.{view.id.coordinator} {view.members}" for node, view in views.items()
             )
-        if len({self.lives[node].seq for node in wanted}) > 1:
+        if len({self.lives[node].seq for node in wanted if self.lives[node].seq is not None}) > 1:
             return "not everything is delivered everywhere"
         return ""
 
     def _must(self, holds: bool, host: Host, text: str) -> None:
         if not holds:
-            raise PromiseBroken(f"node {host.id} at {self._world.now_us} us: {text}")
+            raise PromiseError(f"node {host.id} at {self._world.now_us} us: {text}")

@@ -11,11 +11,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from heapq import heappop, heappush
 
 from standfast.base.ids import US_PER_MS, US_PER_S, NodeId
+from standfast.base.report import Refused
 from standfast.engine.api import Alive, Attach, Broadcast, Congested, Leave, Pulse
 from standfast.engine.effects import (
+    Adjusted,
     ClientGone,
     DatagramReceived,
     EngineEffect,
@@ -80,9 +83,11 @@ class World:
         self.hosts = {NodeId(n): Host(NodeId(n), clocks.below(CLOCK_US_MAX)) for n in range(1, nodes + 1)}
         self.trace = hashlib.sha256()
         self.events = 0
+        self.steps = 0
         self.checks = Checks(self)
         self._is_checked = is_checked
         self.listeners: list[Callable[[int, NodeId, EngineEffect], None]] = []
+        self.fuse: dict[NodeId, int] = {}
 
     # ---- the heap -------------------------------------------------------------------------------------------------
 
@@ -134,6 +139,7 @@ class World:
         host = self.hosts[node]
         if host.is_up:
             host.is_attached = True
+            self.checks.attaching(host)
             self.give(node, Requested(Attach()))
 
     def detach(self, node: NodeId) -> None:
@@ -141,6 +147,7 @@ class World:
         host = self.hosts[node]
         if host.is_up and host.is_attached:
             host.is_attached = False
+            self.checks.detached(host)
             self.give(node, ClientGone())
 
     def kill(self, node: NodeId, *, power: bool = False) -> None:
@@ -175,6 +182,11 @@ class World:
         """Polite leave."""
         self.give(node, Requested(Leave()))
 
+    def adjust(self, node: NodeId, order: Adjusted) -> None:
+        """An operator's order; what the engine refuses is the operator's problem."""
+        with suppress(Refused):
+            self.give(node, order)
+
     def broadcast(self, node: NodeId, payload: bytes) -> None:
         """The manager of `node` broadcasts."""
         host = self.hosts[node]
@@ -196,6 +208,7 @@ class World:
             if len(host.queue) < QUEUE_MAX:
                 host.queue.append(event)
             return
+        self.steps += 1
         effects = host.engine.step(self.now_us + host.clock_us, event)
         self._perform(host, effects, event)
 
@@ -208,6 +221,9 @@ class World:
     def _perform(self, host: Host, effects: tuple[EngineEffect, ...], event: EngineInput | None) -> None:
         self._hash(host, event, effects)
         for effect in effects:
+            if self._is_burnt(host):
+                self.kill(host.id, power=True)
+                return
             self._perform_one(host, effect)
             for listener in self.listeners:
                 listener(self.now_us, host.id, effect)
@@ -215,6 +231,17 @@ class World:
                 return
         if self._is_checked:
             self.checks.stepped(host)
+
+    def _is_burnt(self, host: Host) -> bool:
+        """`fuse[node] = k`: power fails after k more effects, so that a crash can fall between any two of them."""
+        left = self.fuse.get(host.id)
+        if left is None:
+            return False
+        self.fuse[host.id] = left - 1
+        if left:
+            return False
+        del self.fuse[host.id]
+        return True
 
     def _perform_one(self, host: Host, effect: EngineEffect) -> None:
         match effect:
@@ -225,8 +252,10 @@ class World:
                 timer = host.timer
                 self.at(max(0, at_us - host.clock_us - self.now_us), lambda: self._fire(host, timer))
             case ToClient(client_event):
+                if not host.is_attached:
+                    return  # its connection is closed: nobody reads this
                 self.checks.told(host, client_event)
-                if isinstance(client_event, Pulse) and host.is_attached and not host.is_hung:
+                if isinstance(client_event, Pulse) and not host.is_hung:
                     life = host.life
                     self.at(100, lambda: self._give_now(host, life, Requested(Alive())))
                 elif isinstance(client_event, Congested):

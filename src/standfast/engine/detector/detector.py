@@ -97,9 +97,8 @@ class Detector:
         """When `due` wants to be called."""
         due_us = self._next_beat_us
         for p in self.peers.values():
-            next_us = p.next_us
-            if next_us is not None and next_us < due_us:
-                due_us = next_us
+            if p.state is not State.ABSENT:
+                due_us = min(due_us, p.next_us())
         return due_us
 
     def due(self, now_us: int) -> list[tuple[NodeId, bool]]:

@@ -108,16 +108,14 @@ class Peer:
         """Whether this node says that it hears the peer."""
         return self.state in (State.ALIVE, State.SUSPECT)
 
-    @property
-    def next_us(self) -> int | None:
-        """When `silence` or a probe is due, or None."""
-        if self.state is State.ABSENT:
-            return None
+    def next_us(self) -> int:
+        """When `silence` or a probe is due. To be asked only of a peer that is not ABSENT."""
         limit_us = self.times.suspect_us if self.state is State.ALIVE else self.bound_us
         due_us = self.heard_us + limit_us
-        for other_us in (self.probe_us, self.verdict_us):
-            if other_us is not None and other_us < due_us:
-                due_us = other_us
+        if self.probe_us is not None and self.probe_us < due_us:
+            due_us = self.probe_us
+        if self.verdict_us is not None and self.verdict_us < due_us:
+            due_us = self.verdict_us
         return due_us
 
     def take(self, now_us: int, sign: Sign) -> None:

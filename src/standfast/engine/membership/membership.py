@@ -115,11 +115,12 @@ class Membership:
         self.rows = rows
         self.view = NO_VIEW
         self.members: tuple[Life, ...] = ()
-        self.promised = NO_VIEW
+        self._reserved = _read_seq(remembered)
+        # Whatever an earlier life installed lies within its reservation: this life accepts only what lies above it.
+        self.promised = ViewId(self._reserved, NodeId(0xFFFF_FFFF)) if self._reserved else NO_VIEW
         self.is_suspended = False
         self._configured = tuple(configured)
         self._body = body
-        self._reserved = _read_seq(remembered)
         self._seq = self._reserved
         self._proposal: Proposal | None = None
         self._ready_sent = False
@@ -151,8 +152,11 @@ class Membership:
     @property
     def next_us(self) -> int | None:
         """When `due` wants to be called, or None."""
-        waits = [at_us for at_us in (self._repeat_us, self._consider_us, self._gossip_us) if at_us is not None]
-        return min(waits, default=None)
+        next_us = self._repeat_us
+        for wait_us in (self._consider_us, self._gossip_us):
+            if wait_us is not None and (next_us is None or wait_us < next_us):
+                next_us = wait_us
+        return next_us
 
     # ---- who hears whom -------------------------------------------------------------------------------------------
 

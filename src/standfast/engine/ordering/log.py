@@ -86,6 +86,11 @@ class Log:
             self.seq_stable = self._marks.popleft()[1]
         return self.seq_stable > before
 
+    def truncate(self) -> None:
+        """Forget what lies beyond a gap: the view ends, and filling the gap must not deliver more than the cut."""
+        self.entries = {seq: entry for seq, entry in self.entries.items() if seq <= self.held}
+        self.highest = self.held
+
     def holes(self) -> tuple[tuple[int, int], ...]:
         """Ranges below `highest` that are missing, the first HOLES_MAX of them."""
         if self.highest <= self.held:

@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from standfast.base.ids import US_PER_MS, NodeId
+from standfast.base.report import warning
 from standfast.engine.api import ClientAbsent, Congested, Delivered, Stable, ViewId
 from standfast.engine.messages import NO_VIEW, Ack, Entry, EntryKind, Fetch, Progress, Submit, write_record
 from standfast.engine.ordering.log import Log, Ordered
@@ -103,6 +104,7 @@ class Ordering:
         self._frozen = True
         self._cut = None
         self._retry_us = None
+        self._log.truncate()
         return self._log.held
 
     def recover(self, now_us: int, post: Post, cut: int, holder: NodeId) -> bool:
@@ -222,7 +224,10 @@ class Ordering:
         completed = False
         for each in self._log.add(entry) or ():
             if each.sender == self._local:
-                self.outbox.delivered(each.number)
+                if not self.outbox.delivered(each.number):
+                    post.tell(
+                        warning("engine.not-sent", f"node {self._log.view.coordinator} has ordered what this node did not send")
+                    )
                 if not self._frozen:
                     self._progressed()
             ordered = self._log.assemble(each)

@@ -76,14 +76,15 @@ class Outbox:
             self._cursor += is_last
         return out
 
-    def delivered(self, number: int) -> None:
-        """Our own segment `number` came back in order."""
-        segment = self.in_flight.popleft()
-        assert segment.number == number, (segment.number, number)
-        if segment.is_last:
+    def delivered(self, number: int) -> bool:
+        """Our own segment `number` came back in order. False: it is not the one that is due, so the coordinator lies."""
+        if not self.in_flight or self.in_flight[0].number != number:
+            return False
+        if self.in_flight.popleft().is_last:
             _, payload = self._messages.popleft()
             self._bytes -= len(payload)
             self._cursor -= 1
+        return True
 
     @property
     def is_empty(self) -> bool:

@@ -1,0 +1,178 @@
+"""The detector: one peer's life as a conversation, every state with every sign, and the bound's arithmetic."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from standfast.base.ids import NodeId
+from standfast.engine.detector.detector import Detector
+from standfast.engine.detector.peer import MOVES, Peer, Sign, State
+from standfast.engine.settings import Times
+
+MS = 1_000
+P = NodeId(2)
+
+
+def detector(**times: int) -> Detector:
+    d = Detector([P], Times(**times))
+    d.start(0)
+    d.due(0)
+    return d
+
+
+def alive_until(d: Detector, until_ms: int, every_ms: int = 100) -> int:
+    now_ms = 0
+    while now_ms <= until_ms:
+        d.due(now_ms * MS)
+        d.heard(now_ms * MS, P, 7)
+        now_ms += every_ms
+    return (now_ms - every_ms) * MS
+
+
+def lost_after(d: Detector, since_us: int) -> int:
+    """How long it takes until the peer is not counted in, called exactly when the detector asks for it; in ms."""
+    for _ in range(1000):
+        now_us = d.next_us
+        d.due(now_us)
+        if not d.hears:
+            return (now_us - since_us) // MS
+    raise AssertionError("never lost")
+
+
+def test_a_silent_peer_is_probed_and_lost_at_the_floor() -> None:
+    d = detector()
+    last_us = alive_until(d, 2_000)
+    probes: list[int] = []
+    while d.hears:
+        now_us = d.next_us
+        probes += [(now_us - last_us) // MS for node, wants in d.due(now_us) if wants and d.hears]
+    assert probes == [150, 175, 200, 225, 250, 275]
+    assert (now_us - last_us) // MS == 300
+
+
+def test_any_packet_ends_suspicion() -> None:
+    d = detector()
+    last_us = alive_until(d, 1_000)
+    d.due(last_us + 160 * MS)
+    assert d.peers[P].state is State.SUSPECT
+    d.heard(last_us + 170 * MS, P, 7)
+    assert d.peers[P].state is State.ALIVE
+
+
+def test_the_bound_follows_the_gaps_and_relaxes_slowly() -> None:
+    d = detector()
+    last_us = alive_until(d, 1_000)
+    assert d.peers[P].bound_us == 300 * MS
+    d.heard(last_us + 280 * MS, P, 7)
+    assert d.peers[P].bound_us == (100 + 2 * 180) * MS
+    for n in range(1, 3_000):
+        d.heard(last_us + 280 * MS + n * 100 * MS, P, 7)
+    assert d.peers[P].bound_us == 300 * MS
+
+
+def test_a_token_below_the_floor_is_obeyed() -> None:
+    d = detector(token_ms=120)
+    last_us = alive_until(d, 1_000, every_ms=40)
+    assert lost_after(d, last_us) == 120
+
+
+@given(st.lists(st.integers(1, 5_000_000), max_size=50), st.integers(50, 5_000))
+def test_the_bound_stays_within_its_limits(gaps_us: list[int], token_ms: int) -> None:
+    times = Times(token_ms=token_ms)
+    p = Peer(P, times)
+    p.take(0, Sign.HEARD)
+    now_us = 0
+    for gap_us in gaps_us:
+        now_us += gap_us
+        p.measured(gap_us % 1_000_000)
+        p.take(now_us, Sign.HEARD)
+        p.check()
+
+
+@pytest.mark.parametrize("state", list(State))
+@pytest.mark.parametrize("sign", list(Sign))
+def test_every_state_takes_every_sign(state: State, sign: Sign) -> None:
+    p = Peer(P, Times())
+    p.state = state
+    p.flaps = 1 if state is State.HELD else 0
+    p.take(1_000, sign)
+    p.check()
+    if (state, sign) not in MOVES:
+        assert p.state is state
+
+
+def test_one_refusal_is_only_asked_about_and_an_answer_voids_it() -> None:
+    d = detector()
+    last_us = alive_until(d, 1_000)
+    d.refused(last_us + 10 * MS, P)
+    assert (P, True) in d.due(last_us + 15 * MS)
+    d.heard(last_us + 16 * MS, P, 7)
+    d.refused(last_us + 17 * MS, P)
+    d.due(last_us + 18 * MS)
+    assert d.hears
+
+
+def test_a_confirmed_refusal_is_known_in_milliseconds() -> None:
+    d = detector()
+    last_us = alive_until(d, 1_000)
+    d.refused(last_us + 10 * MS, P)
+    d.due(last_us + 15 * MS)
+    d.refused(last_us + 15 * MS + 200, P)
+    assert lost_after(d, last_us + 10 * MS) == 10
+
+
+def test_a_spoofed_pair_of_refusals_is_voided_by_a_live_peer() -> None:
+    d = detector()
+    last_us = alive_until(d, 1_000)
+    d.refused(last_us + 10 * MS, P)
+    d.due(last_us + 15 * MS)
+    d.refused(last_us + 15 * MS, P)
+    d.heard(last_us + 16 * MS, P, 7)
+    d.due(last_us + 30 * MS)
+    assert d.hears
+
+
+def test_a_new_boot_is_another_life_at_once() -> None:
+    d = detector()
+    last_us = alive_until(d, 1_000)
+    version = d.version
+    d.heard(last_us + 1, P, 8)
+    assert [life.boot for life in d.hears] == [8]
+    assert d.version == version + 1
+
+
+def test_last_words_after_a_goodbye_do_not_count() -> None:
+    d = detector()
+    last_us = alive_until(d, 1_000)
+    d.gone(last_us + 1, P)
+    d.heard(last_us + 2, P, 7)
+    assert not d.hears
+    d.heard(last_us + 3, P, 8)
+    assert d.hears
+
+
+def test_own_sleep_is_nobody_s_silence() -> None:
+    d = detector()
+    last_us = alive_until(d, 1_000)
+    d.woke(last_us + 60_000 * MS)
+    assert (P, True) in d.due(last_us + 60_000 * MS)
+    assert d.hears
+    assert lost_after(d, last_us + 60_000 * MS) == 300
+
+
+def test_a_peer_that_flaps_has_to_be_calm_first() -> None:
+    d = detector()
+    now_us = alive_until(d, 20_000)
+    for _ in range(2):
+        now_us += lost_after(d, now_us) * MS
+        now_us += 100 * MS
+        d.heard(now_us, P, 7)
+    assert d.peers[P].state is State.HELD
+    calm_from_us = now_us
+    while not d.hears:
+        now_us += 100 * MS
+        d.due(now_us)
+        d.heard(now_us, P, 7)
+    assert now_us - calm_from_us == 5_000 * MS
