@@ -161,7 +161,7 @@ def _plan_of(plan: Plan) -> Json:
         "summary": [asdict(change) for change in plan.changes],
         "scores": [asdict(score) for score in plan.scores],
         "reasons": [asdict(reason) for reason in plan.reasons],
-        "notices": [asdict(report) for report in plan.notices],
+        "notices": [report._asdict() for report in plan.notices],
         "actions": len(plan.graph.actions),
     }
 

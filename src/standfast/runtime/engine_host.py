@@ -251,7 +251,7 @@ class EngineHost:
         return success(request)
 
     def _reloaded(self, _: Caller, request: Json) -> Json:
-        return success(request, reports=[msgspec.to_builtins(report) for report in self._reload()])
+        return success(request, reports=[report._asdict() for report in self._reload()])
 
     def _reopened(self, _: Caller, request: Json) -> Json:
         self._reopen_logs()

@@ -110,7 +110,7 @@ def success(request: Json, end: bool | None = None, **fields: Any) -> Json:
 
 def failure(request: Json, *reports: Report, exit_code: int = 1) -> Json:
     """A refusal of `request`."""
-    return {"id": request.get("id"), "ok": False, "exit_code": exit_code, "reports": [msgspec.to_builtins(r) for r in reports]}
+    return {"id": request.get("id"), "ok": False, "exit_code": exit_code, "reports": [r._asdict() for r in reports]}
 
 
 def _caller(number: int, writer: asyncio.StreamWriter) -> Caller:

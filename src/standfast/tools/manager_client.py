@@ -47,7 +47,7 @@ class Manager:
 
     def local_name(self) -> str:
         """The name of this node."""
-        name: str = self.call("status")["local_node"]
+        name: str = self.call("node.local")["name"]
         return name
 
     def node_id(self, name: str) -> str:

@@ -96,7 +96,7 @@ class FakeManager:
                 raise refusal
             replies = getattr(self, "verb_" + request["verb"].replace(".", "_"))(request)
         except Refused as refused:
-            reports = [{**asdict(report), "severity": report.severity.value} for report in refused.reports]
+            reports = [{**report._asdict(), "severity": report.severity.value} for report in refused.reports]
             return [{"id": number, "ok": False, "exit_code": refused.exit_code, "reports": reports}]
         return [{"id": number, "ok": True, **reply} for reply in (replies if isinstance(replies, list) else [replies])]
 

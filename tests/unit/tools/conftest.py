@@ -99,6 +99,7 @@ class CibManager(FakeDaemon):
         self.cib = Cib.parse(xml.encode(), "test")
         super().__init__(path)
         self.answers.update({"cib.query": self._query, "cib.apply": self._apply, "status": self._status})
+        self.answers["node.local"] = lambda _: {"name": "node1", "node": "1"}
 
     def _query(self, request: Json) -> Json:
         return {"xml": query(self.cib, request.get("scope", ""), request.get("xpath", "")), "version": str(self.cib.version)}
