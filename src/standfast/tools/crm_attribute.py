@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from standfast.base.report import Refused, error
 from standfast.compat.xml_text import elements, xpath_text
@@ -54,8 +54,7 @@ _SECTIONS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where attributes live: `scope` of the CIB, `path` to the sets, `levels` that lead there, the set's tag, its default id."""
 
     scope: str
@@ -65,8 +64,7 @@ class Place:
     set_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """One attribute that is set."""
 
     id: str

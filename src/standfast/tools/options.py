@@ -6,15 +6,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from standfast.base.report import Refused, error
 
 EXIT_USAGE = 64  # Pacemaker's CRM_EX_USAGE
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(NamedTuple):
     """One option: `key` names it in the result; `names` are its letters and long names; `takes` is "", "value" or "maybe"
     (joined on, or the next word unless that is an option, as GLib's parser has it)."""
 
@@ -23,12 +22,12 @@ class Option:
     takes: str = ""
 
 
-@dataclass(frozen=True, slots=True)
 class Options:
     """What was given: `given` holds each (key, value) in order, `rest` the words that are no options."""
 
-    given: tuple[tuple[str, str], ...]
-    rest: tuple[str, ...]
+    def __init__(self, given: tuple[tuple[str, str], ...], rest: tuple[str, ...]) -> None:
+        self.given = given
+        self.rest = rest
 
     def __contains__(self, key: str) -> bool:
         return any(name == key for name, _ in self.given)
