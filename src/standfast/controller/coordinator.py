@@ -160,7 +160,8 @@ class Coordinator:
             return self.changed(now_us, f"{note.resource} {note.action} on its node ended outside the plan (rc {note.rc})")
         self._deadline_us.pop(key.action, None)
         if note.status == 0 and note.rc == key.target_rc:
-            if note.action == "stop":
+            # A stop with a remark (the address was not there: its start had failed) hands nothing over: a stranger may have it.
+            if note.action == "stop" and not note.reason:
                 self._stopped.add(note.resource)
             return self._fired(now_us, self._run.confirmed(key.action))
         reason = f"{note.resource} {note.action} ended with rc {note.rc} instead of {key.target_rc}"

@@ -117,6 +117,14 @@ def test_stop_of_what_was_never_started() -> None:
     assert not rig.is_up
 
 
+def test_stop_after_a_start_that_found_a_stranger_hands_nothing_over() -> None:
+    rig = Rig()
+    rig.run(10 * MS)
+    run = rig.operate("stop")
+    rig.run(5 * MS)
+    assert rig.done[run] == Done(run, 0, f"{VIP} was not on this node")
+
+
 def test_stop_says_when_somebody_adds_it_again() -> None:
     rig = Rig().started()
     rig.stubborn = True

@@ -23,8 +23,8 @@ def plan(*actions: Action, recheck_s: int | None = None) -> Plan:
 MOVE = plan(action(1, "stop", "n1"), action(2, "start", "n2", (1,)))
 
 
-def landed(start: Start, rc: int = 0, status: int = 0) -> Landed:
-    return Landed(1, "vip", start.action.operation, 0, str(start.key), rc, status, "")  # type: ignore[arg-type]
+def landed(start: Start, rc: int = 0, status: int = 0, reason: str = "") -> Landed:
+    return Landed(1, "vip", start.action.operation, 0, str(start.key), rc, status, reason)  # type: ignore[arg-type]
 
 
 def starts(effects: tuple[Effect, ...]) -> list[Start]:
@@ -74,6 +74,13 @@ def test_a_planned_move_from_appointment_to_rest() -> None:
     assert words(effects) == ["start on n2 handed over"], "the stop was confirmed, so the new holder need not ask"
     assert words(talk.it.landed(talk.now_us, landed(starts(effects)[0]))) == ["transition 0 complete"]
     assert talk.it.is_settled
+
+
+def test_a_stop_of_what_was_not_there_hands_nothing_over() -> None:
+    talk = Talk()
+    stop = talk.ran_until_move()
+    effects = talk.it.landed(talk.now_us, landed(stop, reason="172.16.0.100 was not on this node"))
+    assert words(effects) == ["start on n2"], "the start before it may have failed because of a stranger: ask again"
 
 
 def test_a_failed_stop_is_planned_again_and_starts_nothing() -> None:

@@ -208,7 +208,7 @@ class Remember:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """Answer to Operate."""
+    """Answer to Operate. A successful stop with a reason found nothing to remove, so it hands nothing over."""
 
     run: int
     rc: int

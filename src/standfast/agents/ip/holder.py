@@ -87,6 +87,7 @@ class FailoverIp:
         self.announcements: Announcements | None = None
         self.conflicts = Conflicts()
         self.reason = ""  # why it is not up, for monitors
+        self.remark = ""  # what there is to say about a stop that succeeds
         self.wait_us = 0  # the phase's own deadline: evidence, confirmation, proof, adoption
         self.has_looked = False
         self.dropping: tuple[str, ...] = ()  # the addresses whose absence is to be proved
@@ -259,7 +260,7 @@ class FailoverIp:
         self.phase, self.dropping = Phase.STOPPED, ()
         self.out.append(Remember(self.resource, None))
         if self.run is not None:
-            self.answer(rc, reason)
+            self.answer(rc, reason or self.remark)
         elif rc != OK:
             self.out.append(Tell(error("ip.stuck", "the address cannot be removed", reason, where=self.resource)))
 

@@ -43,10 +43,15 @@ def start(one: FailoverIp, m: Moment, op: Operate, wanted: Parameters, place: Pl
 
 
 def stop(one: FailoverIp, m: Moment, run: int, ip: str | None) -> None:
-    """Remove every copy of the address and answer when the kernel's picture shows none. `ip` as configured now, if readable."""
+    """Remove every copy of the address and answer when the kernel's picture shows none. `ip` as configured now, if readable.
+
+    The answer says when there was nothing to remove: such a stop proves nothing about who else has the address (api.Done)."""
     _supersede(one, "the resource was stopped")
     one.run = run
+    asked = {one.place.ip if one.place else "", ip or ""}
+    had_it = one.lease is not None or any(copies(each, m.network) for each in asked if each)
     one.drop_all(m, ip)
+    one.remark = "" if had_it else f"{ip or 'the address'} was not on this node"
     one.reason = ""
     one.await_proof(m)
 
