@@ -74,7 +74,7 @@ class Host(Space):
     def type(self, line: str, *, check: bool = True, stdin: str | None = None) -> str:
         """What a person types on this host; returns what it printed (both streams)."""
         env = {"PATH": self.path, "HOME": "/root", "LANG": "C.UTF-8", "TERM": "dumb"}
-        done = self.run(["sh", "-c", f"{line} 2>&1"], check=check, stdin=stdin, env=env)
+        done = self.run(["sh", "-c", f"exec 2>&1; {line}"], check=check, stdin=stdin, env=env)
         return done.stdout
 
     def holds(self, address: str = VIP) -> bool:
@@ -132,6 +132,14 @@ class Lab:
     def cut(self, name: str) -> None:
         """The host falls silent at once: its port at the switch goes down."""
         self.switch.run(["ip", "link", "set", f"p-{name}", "down"])
+
+    def silence(self, name: str) -> None:
+        """The switch forwards nothing from or to the host, whose own link stays up: nothing tells it but silence."""
+        self.switch.run(["ip", "link", "set", f"p-{name}", "nomaster"])
+
+    def hear(self, name: str) -> None:
+        """The switch forwards again."""
+        self.switch.run(["ip", "link", "set", f"p-{name}", "master", "br0"])
 
     def heal(self, name: str) -> None:
         """Its port comes back."""
