@@ -353,7 +353,8 @@ class ResourceLevel(Level):
         self.session.output.warn(
             f"Creating rsc_location constraint 'cli-ban-{name}-on-{node}' with a score of -INFINITY"
             f" for resource {name} on {node}.\n"
-            f"\tThis will prevent {name} from running on {node} until the constraint is removed using the clear option\n"
+            f"\tThis will prevent {name} from running on {node} until the constraint is removed using the clear option"
+            " or by editing the CIB with an appropriate tool\n"
             f"\tThis will be the case even if {node} is the last node in the cluster"
         )
         done = self.session.change(lambda document: _ignore(placement.ban(document, name, node, until)), follows=True)

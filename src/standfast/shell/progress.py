@@ -18,6 +18,9 @@ from standfast.shell.output import Output
 Json = dict[str, Any]
 
 
+_PROBED = {0: "running", 7: "not running", 8: "promoted"}
+
+
 class Progress:
     """A line on stderr for each action that starts or ends, between `start` and `stop`."""
 
@@ -58,11 +61,15 @@ class Progress:
 def line_of(event: Json) -> str:
     """What a person wants to know of an event while waiting; empty for the rest."""
     if event.get("kind") == "action" and int(event.get("interval_ms") or 0) == 0:
-        what = f"{event.get('operation')} {event.get('resource')} on {event.get('node')}"
+        # A monitor without an interval asks whether something runs: that it does not is an answer, no failure.
+        is_probe = event.get("operation") == "monitor"
+        what = f"{'probe' if is_probe else event.get('operation')} {event.get('resource')} on {event.get('node')}"
         if event.get("state") == "started":
             return f"  {what} ..."
         reason = f" ({event['reason']})" if event.get("reason") else ""
         rc = int(event.get("rc") or 0)
+        if is_probe and rc in _PROBED:
+            return f"  {what}: {_PROBED[rc]}"
         return f"  {what}: {'done' if rc == 0 else f'rc {rc}'}{reason}"
     if event.get("kind") == "transition" and event.get("state") == "aborted":
         return "  the situation has changed: planned anew"

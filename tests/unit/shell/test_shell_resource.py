@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from standfast.shell.progress import line_of
+
 if TYPE_CHECKING:
     from tests.unit.shell.shell_rig import NOW_S, SESSION, Shell
 else:
@@ -303,3 +305,29 @@ def test_maintenance_of_a_node() -> None:
     assert shell.run("node", "ready", "test-node-2")[0]
     assert "attributes maintenance=off" in shown(shell, "test-node-2")
     assert "node test-node-2 deleted" in shell.run("node", "delete", "test-node-2")[2]
+
+
+@pytest.mark.parametrize(
+    ("event", "line"),
+    [
+        ({"kind": "action", "operation": "start", "resource": "v", "node": "n", "state": "started"}, "  start v on n ..."),
+        (
+            {"kind": "action", "operation": "start", "resource": "v", "node": "n", "state": "done", "rc": 0},
+            "  start v on n: done",
+        ),
+        (
+            {"kind": "action", "operation": "stop", "resource": "v", "node": "n", "state": "done", "rc": 1, "reason": "busy"},
+            "  stop v on n: rc 1 (busy)",
+        ),
+        (
+            {"kind": "action", "operation": "monitor", "resource": "v", "node": "n", "state": "done", "rc": 7},
+            "  probe v on n: not running",
+        ),
+        ({"kind": "action", "operation": "monitor", "interval_ms": 10000, "resource": "v", "node": "n", "state": "done"}, ""),
+        ({"kind": "transition", "state": "aborted"}, "  the situation has changed: planned anew"),
+        ({"kind": "view", "members": ["a", "b"], "quorate": False}, "  members: a b (no quorum)"),
+        ({"kind": "cib"}, ""),
+    ],
+)
+def test_lines_of_progress(event: dict[str, object], line: str) -> None:
+    assert line_of(event) == line
