@@ -34,7 +34,7 @@ class ViewId:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """An agreed membership. `members` is sorted and holds this node; `joined`/`left` compare with this node's last view;
+    """An agreed membership. `members` is sorted and holds this node; `joined`/`left` compare with this node's last view (a member that restarted, or was in another view meanwhile, is in both);
     `transitional` are the members that came along from this node's last view (None: the provider cannot tell)."""
 
     id: ViewId
@@ -94,7 +94,8 @@ class Stable:
 
 @dataclass(frozen=True, slots=True)
 class ClientAbsent:
-    """In total order: the manager of member `node` has gone, or fell silent beyond its grace, while its engine lives."""
+    """In total order: the manager of member `node` has gone, or fell silent beyond its grace, while its engine lives.
+    `seq` 0: it was so already when this client attached."""
 
     view: ViewId
     seq: int

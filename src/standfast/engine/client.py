@@ -13,8 +13,8 @@ from standfast.engine.settings import Times
 
 
 class Presence(Enum):
-    """NEVER: no manager since the engine started; HERE; AWAY: gone, within its grace; HUNG: attached, but the others were told;
-    ABSENT: gone, and the others were told."""
+    """NEVER: no manager since the engine started, and it is still waited for; HERE; AWAY: gone, within its grace; HUNG:
+    attached, but the others were told; ABSENT: gone, and the others were told."""
 
     NEVER = auto()
     HERE = auto()
@@ -34,7 +34,8 @@ class Sign(Enum):
 
 
 class Client:
-    """Invariant: a deadline stands exactly while the client is AWAY, or HERE with a pulse unanswered."""
+    """Invariant: a deadline stands exactly while the client is AWAY, or HERE with a pulse unanswered, or NEVER seen yet after
+    `begin`."""
 
     __slots__ = ("deadline_us", "presence", "times")
 
@@ -61,6 +62,10 @@ class Client:
             move(self, now_us)
         return self.is_absent and not was
 
+    def begin(self, now_us: int) -> None:
+        """The engine starts: a manager that never comes is told to the others too, or they would wait for its word for ever."""
+        self.wait(now_us, self.times.client_first_ms)
+
     def suspend(self, late_us: int) -> None:
         """The whole host did not run: nobody can be blamed for that time."""
         if self.deadline_us is not None:
@@ -72,7 +77,7 @@ class Client:
 
     def check(self) -> None:
         """The invariant, for tests and the simulator."""
-        if self.presence in (Presence.NEVER, Presence.HUNG, Presence.ABSENT):
+        if self.presence in (Presence.HUNG, Presence.ABSENT):
             assert self.deadline_us is None
         assert self.presence is not Presence.AWAY or self.deadline_us is not None
 
@@ -108,6 +113,7 @@ def _hung(c: Client, _: int) -> None:
 
 MOVES: dict[tuple[Presence, Sign], Callable[[Client, int], None]] = {
     (Presence.NEVER, Sign.ATTACHED): _attached,
+    (Presence.NEVER, Sign.EXPIRED): _absent,
     (Presence.HERE, Sign.ATTACHED): _attached,
     (Presence.HERE, Sign.ANSWERED): _answered,
     (Presence.HERE, Sign.PULSED): _pulsed,

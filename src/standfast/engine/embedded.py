@@ -22,6 +22,7 @@ from standfast.engine.api import (
     Alive,
     Attach,
     Broadcast,
+    ClientAbsent,
     ClientRequest,
     EngineStatus,
     Leave,
@@ -110,7 +111,7 @@ class Engine:
         self._me = me
         self._links = Links(config.links(), entropy) if links is None else links
         self._post = Post()
-        self._detector = Detector(self._peer_ids, config.times)
+        self._detector = Detector(config.local, self._peer_ids, config.times)
         self._hears_version = 0
         self._rows = Rows(me, self._votes)
         self._membership = Membership(me, self._rows, tuple(self._votes), self, remembered.get(SEQ_FILE))
@@ -135,6 +136,7 @@ class Engine:
         for report in self._quorum.reports:
             self._post.tell(report)
         self._detector.start(now_us)
+        self._client.begin(now_us)
         self._membership.start(now_us, self._post, self._times.bound_us_min)
         self._due(now_us)
         return self._effects(now_us, self._next_us())
@@ -396,8 +398,8 @@ class Engine:
         )
         post.client(ViewInstalled(self._view, quorum))
         self._ordering.install(now_us, post, installed.id, members)
-        if self._client.is_absent and joined:
-            self._absent(now_us)  # those who join have not heard it
+        if self._client.is_absent:
+            self._absent(now_us)  # each view begins with all managers counted in
         self._pulse(now_us)
 
     # ---- the pulse ------------------------------------------------------------------------------------------------
@@ -429,6 +431,8 @@ class Engine:
                     v = self._view
                     view = View(v.id, v.members, v.members, (), v.transitional)
                     self._post.client(ViewInstalled(view, self._quorum.current))
+                    for node in [n for n in self._ordering.absent if n != self._me.node]:
+                        self._post.client(ClientAbsent(v.id, 0, node))
                 self._evidence.shown_us = 0
                 self._pulse(now_us)
             case Broadcast(payload):
@@ -532,7 +536,7 @@ class Engine:
 
     def status(self, now_us: int) -> EngineStatus:
         """What the corosync tools print."""
-        counters = (*self._links.counters, ("malformed", self._malformed))
+        counters = (*self._links.counters, ("malformed-packets", self._malformed))
         return status_of(
             now_us,
             self._config,

@@ -23,8 +23,9 @@ class Times:
 
     `heartbeat_ms` between two heartbeats to a peer; `suspect_ms` of silence and it is probed every `probe_ms`; it is lost when
     the silence reaches its bound, which adapts between `floor_ms` and `token_ms`. `lease_ms`: see pulse.py; it should exceed
-    the bound, or a lone survivor's pulse may lapse before the view without its peer is installed. `client_grace_ms`: how long
-    a manager may be away before the others are told; `client_silence_ms`: how long it may leave pulses unanswered.
+    the bound, or a lone survivor's pulse may lapse before the view without its peer is installed. `client_first_ms`: how long
+    the first manager may take to come after the engine's start; `client_grace_ms`: how long it may be away before the others are
+    told; `client_silence_ms`: how long it may leave pulses unanswered.
     """
 
     heartbeat_ms: int = 100
@@ -33,6 +34,7 @@ class Times:
     floor_ms: int = 300
     token_ms: int = 1000
     lease_ms: int = 1500
+    client_first_ms: int = 5000
     client_grace_ms: int = 1500
     client_silence_ms: int = 3000
 

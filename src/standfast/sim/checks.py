@@ -120,8 +120,9 @@ class Checks:
             case Delivered(view_id, seq, sender, payload):
                 self._ordered(host, life, view_id, seq, sender, payload)
                 self._once(host, life, sender, payload)
-            case ClientAbsent(view_id, seq, node):
-                self._ordered(host, life, view_id, seq, node, b"absent")
+            case ClientAbsent(view_id, seq, node) if seq:  # 0 repeats to a late client what was ordered before
+                if life.seq is not None:  # else it may be what a manager that attaches late has to know
+                    self._ordered(host, life, view_id, seq, node, b"absent")
             case Stable(view_id, seq):
                 self._stable(host, life, view_id, seq)
             case Pulse(until_us):

@@ -123,3 +123,15 @@ def test_more_members_vouch_by_votes(votes: tuple[int, int, int], needed: int, s
     evidence.beat(B, beat(600))
     evidence.beat(C, beat(800))
     assert evidence.since_us(900, dict(zip((A, B, C), votes, strict=True)), needed) == since_us
+
+
+def test_a_manager_that_never_comes_is_told_after_the_first_wait_and_may_still_come() -> None:
+    client = Client(Times())
+    client.begin(0)
+    client.check()
+    assert client.deadline_us == Times().client_first_ms * 1000
+    assert client.take(client.deadline_us, Sign.EXPIRED)
+    assert client.is_absent
+    client.check()
+    client.take(client.times.client_first_ms * 1000 + 1, Sign.ATTACHED)
+    assert (client.is_attached, client.is_absent, client.deadline_us) == (True, False, None)

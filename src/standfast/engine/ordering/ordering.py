@@ -50,6 +50,7 @@ class Ordering:
 
     def __init__(self, local: NodeId, segment_bytes: int) -> None:
         self._local = local
+        self.absent: dict[NodeId, None] = {}  # members of this view whose manager is gone, in the order in which that was said
         self.outbox = Outbox(segment_bytes)
         self._log = Log(NO_VIEW)
         self._members: tuple[NodeId, ...] = ()
@@ -125,6 +126,7 @@ class Ordering:
     def install(self, now_us: int, post: Post, view: ViewId, members: Sequence[NodeId]) -> None:
         """Begin a view."""
         self._log = Log(view)
+        self.absent = {}
         self._members = tuple(members)
         is_coordinator = view.coordinator == self._local
         self._sequencer = Sequencer(view, members, self._local) if is_coordinator else None
@@ -239,8 +241,10 @@ class Ordering:
     def _deliver(self, post: Post, ordered: Ordered) -> None:
         view = self._log.view
         if ordered.kind is EntryKind.DATA:
+            self.absent.pop(ordered.sender, None)
             post.client(Delivered(view, ordered.seq, ordered.sender, ordered.payload))
         elif ordered.kind is EntryKind.ABSENT:
+            self.absent[ordered.sender] = None
             post.client(ClientAbsent(view, ordered.seq, ordered.sender))
         else:
             self._orders.append(ordered.payload)
