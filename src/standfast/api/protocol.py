@@ -9,7 +9,7 @@ Verbs of the manager (RUN_DIR/manager.sock)
 | verb | request | reply |
 |---|---|---|
 | cib.query | scope?, xpath? | xml, version "a.b.c" (xml of several matches is wrapped in <xpath-query>) |
-| cib.apply | operations: [{kind, scope?, xpath?, xml?, allow_create?}], client, user?, force? | version |
+| cib.apply | operations: [{kind, scope?, xpath?, xml?, allow_create?}], client, user?, force?, base_version? | version (1) |
 | status | | the Status below |
 | plan | xml? (a CIB to plan for, default the live one), scores?: bool | summary, scores, graph_xml, notices |
 | resource.cleanup | resource?, node?, refresh?: bool | cleaned: [[resource, node]] |
@@ -21,6 +21,8 @@ Verbs of the manager (RUN_DIR/manager.sock)
 | agent.run | agent, action meta-data / validate-all, parameters? | rc, stdout, stderr |
 | engine | | the engine's status, passed on |
 | log | lines? | recent reports of this node |
+
+(1) with `base_version`, refused (exit code 103) when the configuration has changed since that version.
 
 Verbs of the engine (RUN_DIR/engine.sock)
 

@@ -227,6 +227,10 @@ class Controller:
         if envelope.order is not None and envelope.view != view:
             self._void(envelope)
             return
+        if envelope.base and not (self._machine.is_synced and str(self.cib.version).startswith(f"{envelope.base}.")):
+            if envelope.sender == self.identity.id:
+                self._say.answer(self._clients.refused(envelope.number, _changed_meanwhile(envelope.base, self.cib.version)))
+            return
         if self._machine.is_synced and not envelope.change:
             self._effective(envelope)
             return
@@ -524,3 +528,15 @@ def _agent(result: Result) -> tuple[str, str, str]:
 def _what_changed(outcome: Outcome) -> str:
     where = "configuration" if outcome.changed_configuration else "status"
     return f"the {where} changed ({outcome.before} -> {outcome.after})"
+
+
+def _changed_meanwhile(base: str, version: Version) -> Refused:
+    return Refused(
+        error(
+            "cib.changed-meanwhile",
+            "somebody else changed the configuration meanwhile",
+            f"this change was made for {base}, the configuration is at {version}",
+            "look at it again (crm configure refresh, show), then repeat the change",
+        ),
+        exit_code=103,
+    )

@@ -78,14 +78,21 @@ class Desk:
         self._say.answer([(asker.connection, success(asker, **fields))])
 
     def propose_for(
-        self, asker: Asker, operations: tuple[Operation, ...], order: Forget | None, author: verbs.Author, answer: dict[str, Any]
+        self,
+        asker: Asker,
+        operations: tuple[Operation, ...],
+        order: Forget | None,
+        author: verbs.Author,
+        answer: dict[str, Any],
+        *,
+        base: str = "",
     ) -> None:
         """A tool's change of the CIB; answered when it is applied and stable. Raises Refused when there is no view."""
         self._need_view()
         if self.is_congested:
             raise Refused(error("api.congested", "too much is on its way already", "", "try again in a moment"))
         origin = Origin(author.user, author.client, self._identity.name, self.now.wall_s)
-        number = self._say.send(Change(operations, origin), order=order)
+        number = self._say.send(Change(operations, origin), order=order, base=base)
         self._clients.expect_change(number, asker, answer)
 
     def plan_for(self, asker: Asker, xml: bytes | None, render: Callable[[Plan], dict[str, Any]]) -> None:

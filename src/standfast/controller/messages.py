@@ -101,7 +101,8 @@ class Envelope(msgspec.Struct, frozen=True):
     `sender` and `number` name it (a client's answer waits for its own). `view` is the sequence of the view it was sent in: an
     envelope with an order is void in any other view, for everybody alike, because the coordinator that sent it plans anew.
     `change` is an encoded cib Change, or empty. `expected` says that the change is bookkeeping of the plan in flight.
-    `action` is the id of the coordinator's own action that is done when this is delivered, or 0.
+    `action` is the id of the coordinator's own action that is done when this is delivered, or 0. `base`, where given, is the
+    `admin_epoch.epoch` that the change was made for: in any other configuration it is refused, by everybody alike.
     """
 
     sender: NodeId
@@ -112,6 +113,7 @@ class Envelope(msgspec.Struct, frozen=True):
     news: News | None = None
     expected: bool = False
     action: int = 0
+    base: str = ""
 
 
 _ENCODE = msgspec.msgpack.Encoder().encode

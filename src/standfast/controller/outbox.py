@@ -76,12 +76,13 @@ class Outbox:
         news: messages.News | None = None,
         expected: bool = False,
         action: int = 0,
+        base: str = "",
     ) -> int:
         """An envelope of the present view; returns its number. Raises Refused for a change that is too large."""
         assert self._roll.view is not None, "nothing is sent without a view"
         data = encode_change(change) if change is not None else b""
         self._number += 1
-        envelope = Envelope(self._roll.local, self._number, self._roll.view.id.seq, data, order, news, expected, action)
+        envelope = Envelope(self._roll.local, self._number, self._roll.view.id.seq, data, order, news, expected, action, base)
         self._cast(ENVELOPE + messages.encode(envelope))
         return self._number
 

@@ -52,9 +52,16 @@ class Host(Protocol):
         """Answer at once."""
 
     def propose_for(
-        self, asker: Asker, operations: tuple[Operation, ...], order: Forget | None, author: Author, answer: Json
+        self,
+        asker: Asker,
+        operations: tuple[Operation, ...],
+        order: Forget | None,
+        author: Author,
+        answer: Json,
+        *,
+        base: str = "",
     ) -> None:
-        """Answer (with the new version, and with `answer`) when the change is made and stable."""
+        """Answer (with the new version, and with `answer`) when the change is made and stable; `base` as in Envelope."""
 
     def plan_for(self, asker: Asker, xml: bytes | None, render: Callable[[Plan], Json]) -> None:
         """Answer with what `render` makes of a plan."""
@@ -90,20 +97,9 @@ def _apply(host: Host, asker: Asker, request: Json) -> None:
     given = request.get("operations")
     if not isinstance(given, list) or not 0 < len(given) <= OPERATIONS_MAX:
         raise _usage("operations", f"a list of 1 to {OPERATIONS_MAX} operations is needed")
-    base = _text(request, "base_version")
-    if base and base.rpartition(".")[0] != str(host.cib.version).rpartition(".")[0]:
-        raise Refused(
-            error(
-                "cib.changed-meanwhile",
-                "somebody else changed the configuration meanwhile",
-                f"it was {base}, it is {host.cib.version}",
-                "look at it again (crm configure refresh, show), then repeat your change",
-            ),
-            exit_code=103,
-        )
     operations = tuple(_operation(item, force=request.get("force") is True) for item in given)
     author = Author(_text(request, "user") or "root", _text(request, "client") or "standfast")
-    host.propose_for(asker, operations, None, author, {})
+    host.propose_for(asker, operations, None, author, {}, base=_text(request, "base_version").rpartition(".")[0])
 
 
 def _operation(given: Any, *, force: bool) -> Operation:

@@ -306,3 +306,15 @@ def test_the_coordinator_dies_at_any_moment_of_a_move(moment_us: int) -> None:
     rig.run(4)
     assert rig.holders() == ["n2"]
     assert rig.where("n2") == {"vip": "n2"}
+
+
+def test_of_two_changes_made_for_the_same_configuration_only_the_first_is_made() -> None:
+    rig = Rig()
+    version = rig.ask("n1", "cib.query")["version"]
+    change = {"kind": "modify", "scope": "resources", "xml": DUMMY, "allow_create": True}
+    other = {"kind": "modify", "scope": "resources", "xml": VIP, "allow_create": True}
+    rig.ask("n2", "cib.apply", wait=False, operations=[change], base_version=version)
+    second = rig.ask("n1", "cib.apply", operations=[other], base_version=version)
+    assert (second["ok"], second["exit_code"], second["reports"][0]["code"]) == (False, 103, "cib.changed-meanwhile")
+    assert "dummy" in rig.where("n1")
+    assert "vip" not in rig.where("n2")
