@@ -15,9 +15,10 @@ from standfast.sim.run import sentence
 from standfast.sim.swarm import draw, run
 from standfast.sim.world import World
 
-FOUND_BEFORE = (34, 42, 116, 129)
+FOUND_BEFORE = (34, 42, 116, 129, 3039, 3170)
 """Each of these has once found something: a leaver counted as a voter; a pulse on a stale goodbye; a message delivered beyond the
-cut of its view; a manager told something after it had gone."""
+cut of its view; a manager told something after it had gone; a view whose number only its coordinator's id made higher; a
+member that had promised more while its coordinator was busy, and was not asked again."""
 
 
 @pytest.mark.parametrize("seed", [*range(1, 27), *FOUND_BEFORE])

@@ -34,8 +34,9 @@ class ViewId:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """An agreed membership. `members` is sorted and holds this node; `joined`/`left` compare with this node's last view (a member that restarted, or was in another view meanwhile, is in both);
-    `transitional` are the members that came along from this node's last view (None: the provider cannot tell)."""
+    """An agreed membership. `members` is sorted and holds this node; `joined`/`left` compare with this node's last view (a member
+    that restarted, or was in another view meanwhile, is in both); `transitional` are the members that came along from this node's
+    last view (None: the provider cannot tell)."""
 
     id: ViewId
     members: tuple[NodeId, ...]

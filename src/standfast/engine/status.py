@@ -78,7 +78,7 @@ def _peer(now_us: int, node: NodeConfig, members: tuple[NodeId, ...], detector: 
         member=node.id in members,
         reachable=p.is_counted,
         links=shown,
-        silent_ms=(now_us - p.heard_us) // US_PER_MS,
+        silent_ms=(now_us - p.heard_us) // US_PER_MS if p.heard_us else 0,
         bound_ms=p.bound_us // US_PER_MS,
         rtt_us=p.rtt_us,
     )

@@ -135,9 +135,11 @@ class World:
         self.at(10 * US_PER_MS, lambda: self.attach(node) if host.life == life else None)
 
     def attach(self, node: NodeId) -> None:
-        """A manager connects."""
+        """A manager connects; to a paused engine as soon as it runs again."""
         host = self.hosts[node]
-        if host.is_up:
+        if host.is_paused:
+            self.at(50 * US_PER_MS, lambda: self.attach(node))
+        elif host.is_up and not host.is_attached:
             host.is_attached = True
             self.checks.attaching(host)
             self.give(node, Requested(Attach()))

@@ -16,7 +16,7 @@ P = NodeId(2)
 
 
 def detector(**times: int) -> Detector:
-    d = Detector([P], Times(**times))
+    d = Detector(NodeId(1), [P], Times(**times))
     d.start(0)
     d.due(0)
     return d

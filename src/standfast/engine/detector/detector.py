@@ -19,6 +19,9 @@ from standfast.engine.settings import Times
 ABSENT_TICKS = 2
 """An absent peer gets every second heartbeat only: after a healed cut that is soon enough."""
 
+SLACK = 5
+"""A node that follows another's beat waits a fifth longer for it before it speaks by itself."""
+
 
 class Detector:
     """All peers. `version` counts the changes of `hears`.
@@ -26,8 +29,11 @@ class Detector:
     Invariants: `hears` is sorted and holds exactly the peers that are counted in, with the life last heard.
     """
 
-    def __init__(self, peers: Sequence[NodeId], times: Times) -> None:
+    def __init__(self, local: NodeId, peers: Sequence[NodeId], times: Times) -> None:
+        self._local = local
         self._times = times
+        self._slack_us = 0
+        self._beaten_us = -times.heartbeat_us
         self.peers: dict[NodeId, Peer] = {node: Peer(node, times) for node in sorted(peers)}
         self.version = 0
         self.hears: tuple[Life, ...] = ()
@@ -61,6 +67,22 @@ class Detector:
             rtt_us = now_us - beat.echo_us - beat.held_us
             if 0 <= rtt_us <= self._times.bound_us_max:
                 p.measured(rtt_us)
+        self._follow(now_us, node)
+
+    def _follow(self, now_us: int, node: NodeId) -> None:
+        """Fall into step with the lowest node: speak when it has spoken, so that one wake-up serves for hearing and speaking.
+
+        Whoever has just spoken waits for its next word instead, but not so long that silence becomes suspicious.
+        """
+        lowest = self.hears[0].node if self.hears else self._local
+        if not node == lowest < self._local:
+            return
+        pause_us = self._times.heartbeat_us
+        self._slack_us = pause_us // SLACK
+        if now_us - self._beaten_us >= pause_us // 2:
+            self._next_beat_us = now_us
+        else:
+            self._next_beat_us = min(now_us + pause_us, self._beaten_us + pause_us) + self._slack_us
 
     def gone(self, now_us: int, node: NodeId) -> None:
         """`node` said goodbye."""
@@ -107,7 +129,9 @@ class Detector:
         is_beat = now_us >= self._next_beat_us
         if is_beat:
             self._ticks += 1
-            self._next_beat_us = now_us + self._times.heartbeat_us
+            self._next_beat_us = now_us + self._times.heartbeat_us + self._slack_us
+            self._slack_us = 0
+            self._beaten_us = now_us
         for p in self.peers.values():
             p.silence(now_us)
             if p.probe_us is not None and now_us >= p.probe_us:

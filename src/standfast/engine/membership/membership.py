@@ -178,7 +178,9 @@ class Membership:
             self._unconfirmed.pop(sender.node, None)
         if beat.digest != self.rows.digest:
             self._gossip_to(now_us, post, sender.node, beat.digest)
-        if before is None or before[2] != beat.promised:
+        if before is None or before[2] != beat.promised or beat.promised > self.view:
+            # A member that has promised more went on without us, or its Install was lost: asked again with each heartbeat,
+            # because the answer may have to wait for a proposal that is on its way now.
             self.consider(now_us, post)
 
     def gossiped(self, now_us: int, post: Post, gossip: Gossip) -> None:
@@ -315,7 +317,7 @@ class Membership:
     def refused(self, now_us: int, refuse: Refuse) -> None:
         """A member has promised more than this node proposed."""
         self._seq = max(self._seq, refuse.promised.seq)
-        if self._proposal is not None and refuse.id == self._proposal.id and refuse.promised > refuse.id:
+        if self._proposal is not None and refuse.id == self._proposal.id and refuse.promised.seq >= refuse.id.seq:
             self._proposal = None
             self._rival_us = self._consider_us = now_us + RIVAL_US
 
@@ -326,9 +328,10 @@ class Membership:
         if propose.id.coordinator != sender.node or sender not in propose.members or self.me not in propose.members:
             return
         self._seq = max(self._seq, propose.id.seq)
-        if propose.id < self.promised or propose.id == self.view:
-            if propose.id != self.view:
-                post.send(sender.node, Refuse(propose.id, self.promised))
+        if propose.id == self.view:
+            return
+        if propose.id < self.promised or propose.id.seq <= self.view.seq:  # equal numbers of two coordinators do not grow
+            post.send(sender.node, Refuse(propose.id, self.promised))
             return
         if propose.id > self.promised:
             mine = self._mine()
@@ -422,6 +425,7 @@ class Membership:
         """The invariants, for tests and the simulator."""
         assert self.promised >= self.view
         assert self.view.seq <= self._reserved
+        assert self.promised == self.view or self.promised.seq > self.view.seq
         if self._proposal is not None:
             self._proposal.check()
             assert self._proposal.id == self.promised
