@@ -187,10 +187,18 @@ def _options(words: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__.partition("\n")[0] if __doc__ else "")
     parser.add_argument("subject", nargs="?", default="failover", choices=["failover"], help="what to measure")
     parser.add_argument("--json", action="store_true", help="one JSON document instead of a table")
-    parser.add_argument("--runs", type=int, default=RUNS, metavar="N", help=f"how often each fault is injected (default {RUNS})")
+    parser.add_argument(
+        "--runs", type=_count, default=RUNS, metavar="N", help=f"how often each fault is injected (default {RUNS})"
+    )
     parser.add_argument("--stack", type=_some_of(STACKS), default=list(STACKS), metavar="NAME,...", help=", ".join(STACKS))
     parser.add_argument("--fault", type=_some_of(FAULTS), default=list(FAULTS), metavar="NAME,...", help=", ".join(FAULTS))
     return parser.parse_args(words)
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text}: one at least")
+    return int(text)
 
 
 def _some_of(allowed: Sequence[str] | dict[str, Any]) -> Any:
