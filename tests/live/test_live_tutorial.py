@@ -1,6 +1,6 @@
 """The tutorial, typed again: each command of docs/tutorial.md on hosts made of namespaces, and what it prints compared.
 
-A block ```` ```text file=PATH ```` is written to both hosts; in a ```` ```console ```` block `HOST# COMMAND` is typed and the lines
+A block that opens with `text file=PATH` is written to both hosts; in a block `console`, `HOST# COMMAND` is typed and the lines
 below are what it has to print. What differs from run to run (dates, view numbers) is masked. Commands that only look are typed
 until they print it, because a cluster takes its moment. `<!-- lab: cut HOST -->` and `heal` are what hands do in the text.
 
@@ -167,7 +167,17 @@ def masked(text: str) -> list[str]:
 
 def test_the_reader_finds_every_kind_of_step() -> None:
     text = "\n".join(
-        ["```text file=/etc/x", "a", "```", "<!-- lab: cut test-node-1 -->", "```console", "test-node-2# crm status", "b", "c", "```"]
+        [
+            "```text file=/etc/x",
+            "a",
+            "```",
+            "<!-- lab: cut test-node-1 -->",
+            "```console",
+            "test-node-2# crm status",
+            "b",
+            "c",
+            "```",
+        ]
     )
     assert read(text) == [
         Lines("/etc/x", "a\n"),
