@@ -118,6 +118,7 @@ class Engine:
         self._ordering = Ordering(me.node, max(256, config.mtu_bytes - LINK_OVERHEAD_BYTES - ENTRY_OVERHEAD_BYTES))
         self._quorum = VoteQuorum(config.quorum, me.node, self._votes, _read_quorum(remembered.get(QUORUM_FILE)))
         self._quorum_kept = self._quorum.remember()
+        self._votes_needed = self._quorum.current.votes_needed
         self._told: dict[NodeId, PeerVotes] = {}
         self._leavers: dict[NodeId, PeerVotes] = {}
         self._view: View | None = None
@@ -390,6 +391,7 @@ class Engine:
         leavers = {node: votes for node, votes in self._leavers.items() if node not in told}
         quorum = self._quorum.installed(now_us, members, {**told, **leavers})
         self._told, self._leavers = told, {}
+        self._votes_needed = quorum.votes_needed
         self._keep_quorum()
         self._view = View(installed.id, members, joined, left, along)
         self._evidence = Evidence(self._me.node, members)
@@ -412,7 +414,7 @@ class Engine:
         if len(view.members) == 1 and self._stall.is_recent(now_us) and self._detector.hears:
             return  # woken alone, and somebody is there: a common view comes first
         evidence = self._evidence
-        since_us = evidence.since_us(now_us, self._votes, self._quorum.current.votes_needed) if len(view.members) > 1 else now_us
+        since_us = evidence.since_us(now_us, self._votes, self._votes_needed)
         until_us = since_us + self._times.lease_us
         if until_us > now_us and until_us - evidence.shown_us >= self._times.lease_us // PULSES_PER_LEASE:
             evidence.shown_us = until_us
@@ -499,6 +501,7 @@ class Engine:
 
     def _quorum_changed(self, quorum: Quorum) -> None:
         self._keep_quorum()
+        self._votes_needed = quorum.votes_needed
         self._post.client(QuorumChanged(quorum))
 
     def _keep_quorum(self) -> None:
