@@ -35,13 +35,15 @@ class Kind(Enum):
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """A request in hand, waiting or running. A repeated one stays until it is cancelled; `told` is what was last reported."""
+    """A request in hand, waiting or running. A repeated one stays until it is cancelled; `told` is what was last reported,
+    with `changed_s` (wall seconds) as its time."""
 
     request: Request
     call_id: int
     order: int
     due_us: int
     told: tuple[OpStatus, int] | None = None
+    changed_s: int | None = None
 
     @property
     def turn(self) -> tuple[int, int]:

@@ -453,7 +453,11 @@ class Executor:
     def _tell_result(self, job: Job, outcome: Outcome, began_s: int, exec_ms: int = 0, queue_ms: int = 0) -> None:
         # The time of change of a single operation is when it ran (pcmk__create_history_xml), of a repeated one when it was seen.
         changed_s = self._wall_s if job.request.interval_ms else began_s
-        job.told = (outcome.status, outcome.rc)
+        if job.told is not None and job.changed_s is not None:
+            # Results of one call are told apart by their second alone (pe__is_newer_op): a failure in the second of the success
+            # before it would count as the older of the two, and never be recovered.
+            changed_s = max(changed_s, job.changed_s + 1)
+        job.told, job.changed_s = (outcome.status, outcome.rc), changed_s
         self._out.append(
             Completed(
                 Result(

@@ -13,6 +13,7 @@ from standfast.executor.api import (
     AgentExited,
     CancelRecurring,
     Completed,
+    NativeChanged,
     NativeDone,
     OpStatus,
     Perform,
@@ -418,6 +419,15 @@ def test_call_ids_go_on_where_the_history_ends_and_times_are_told() -> None:
     executor.step(0, WALL_S, Perform(request("d", "monitor", 10_000)))
     (first,) = [e.result for e in executor.step(5_000_000, WALL_S + 5, AgentExited(1, 0, b"", b"")) if isinstance(e, Completed)]
     assert (first.call_id, first.last_run_s, first.last_rc_change_s, first.exec_ms) == (41, WALL_S, WALL_S + 5, 5_000)
+
+
+def test_a_failure_in_the_second_of_the_success_before_it_is_told_as_later() -> None:
+    executor = Executor(Settings("n1"), 1)
+    executor.step(0, WALL_S, Perform(request("ip", "monitor", 10_000, native=True)))
+    told = []
+    for event in (NativeDone(1, 0, ""), NativeChanged("ip", 7, "the address is gone"), NativeChanged("ip", 0, "")):
+        told += [e.result.last_rc_change_s for e in executor.step(1, WALL_S, event) if isinstance(e, Completed)]
+    assert told == [WALL_S, WALL_S + 1, WALL_S + 2], "or the scheduler could not tell which came last"
 
 
 def test_a_frozen_host_does_not_make_its_agents_late() -> None:
