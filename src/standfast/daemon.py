@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import os
 import signal
 import sys
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 
 from standfast.base.ids import NodeId
@@ -147,6 +149,7 @@ def run_manager(start: Start) -> int:
         admin_gid=host.group_id("haclient"),
         adopted=Holdings(start.paths.run_dir).read(),
         agents=_agents(start),
+        peers=_peers(start),
     )
     node = Node(settings, read_journal(start.paths.state_dir, start.node.id, boot.int >> 64))
     manager = ManagerHost(node, start.paths.run_dir, start.paths.state_dir, planner, log.report)
@@ -159,6 +162,16 @@ def run_manager(start: Start) -> int:
     last = asyncio.run(serve())
     log.close()
     return last.exit_code
+
+
+def _peers(start: Start) -> tuple[str, ...]:
+    """The addresses of the other nodes: their silence proves nothing about this node's own network."""
+    others = (node for node in start.config.nodelist if node.id != start.node.id)
+    found = []
+    for _link, address in (place for node in others for place in node.addresses):
+        with contextlib.suppress(ValueError):  # a name that could not be resolved
+            found.append(str(ip_address(address)))
+    return tuple(found)
 
 
 def _agents(start: Start) -> Settings:

@@ -30,7 +30,8 @@ CASCADE_MAX = 10_000
 @dataclass(frozen=True, slots=True)
 class NodeSettings:
     """What a node is told at its start. `boot` is new in each life; `adopted` are (resource, parameters) of failover IPs that an
-    earlier life of this manager held; `agents` is what every agent is told (None: the usual)."""
+    earlier life of this manager held; `agents` is what every agent is told (None: the usual); `peers` are the addresses of the
+    other nodes."""
 
     id: NodeId
     name: str
@@ -40,6 +41,7 @@ class NodeSettings:
     admin_gid: int | None = None
     adopted: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = ()
     agents: Settings | None = None
+    peers: tuple[str, ...] = ()
 
 
 class Node:
@@ -51,7 +53,7 @@ class Node:
         identity = Identity(settings.id, settings.name, settings.boot, settings.cluster_name, settings.admin_gid)
         self.controller = Controller(identity, machine)
         self.executor = Executor(settings.agents or Settings(settings.name), settings.parallel_max)
-        self.ips = FailoverIps()
+        self.ips = FailoverIps(settings.peers)
 
     def start(self, now: Now) -> tuple[NodeEffect, ...]:
         """The first effects: look at the network, take over what an earlier life held."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from standfast.agents.ip.api import Healed, Pulsed, Revoked
+from standfast.agents.ip.api import Doubted, Healed, Pulsed, Revoked
 from standfast.base.ids import NodeId
 from standfast.base.report import Refused, Report, error, notice, warning
 from standfast.base.wire import Malformed
@@ -158,6 +158,7 @@ class Controller:
                 self._view_installed(event)
             case QuorumChanged(quorum):
                 self.roll.quorum = quorum
+                self._say_doubt()
                 self._machine_did(cib_effects.QuorumChanged(quorum.quorate))
                 self._write_down_duty()
             case ClientAbsent(_, _, node):
@@ -171,6 +172,13 @@ class Controller:
         if self.roll.quorum is None or not self.life.may_serve:
             return False
         return self.roll.quorum.quorate or reading.option(self.cib.root, "no-quorum-policy", "stop") in ACTING_POLICIES
+
+    def _say_doubt(self) -> None:
+        """Tell the failover IPs whether others may be acting too, unseen: without a majority of the votes this node goes on only
+        because the user (no-quorum-policy) or a rule (two_node, auto_tie_breaker) said so, and the same may hold elsewhere."""
+        quorum = self.roll.quorum
+        assert quorum is not None
+        self._say.add(Doubted(not quorum.quorate or 2 * quorum.votes <= quorum.expected_votes))
 
     def _view_installed(self, event: ViewInstalled) -> None:
         view, quorum = event.view, event.quorum
@@ -190,6 +198,7 @@ class Controller:
             quorate=quorum.quorate,
             reason=quorum.reason,
         )
+        self._say_doubt()
         if grew:
             self._say.add(Healed())
         self._was_apart = len(view.members) > 1 and view.transitional == (self.identity.id,)

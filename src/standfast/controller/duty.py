@@ -12,7 +12,7 @@ from standfast.controller import bookkeeping, reading
 from standfast.controller.messages import Landed
 from standfast.controller.roll import Roll
 from standfast.executor import history
-from standfast.executor.api import OpStatus
+from standfast.executor.api import OpStatus, Rc
 
 TRUE = ("true", "yes", "on", "1", "y")
 
@@ -36,8 +36,11 @@ def records(root: Element, roll: Roll, cluster_name: str) -> tuple[Operation, ..
 
 
 def counts(note: Landed) -> bool:
-    """Whether an operation's end is a failure to be counted: probes and cancelled operations are not."""
+    """Whether an operation's end is a failure to be counted: probes and cancelled operations are not, nor is what is degraded,
+    which is up in the cluster's eyes (a suspended failover IP)."""
     if note.status == OpStatus.CANCELLED:
+        return False
+    if note.status == OpStatus.DONE and note.rc in (Rc.DEGRADED, Rc.DEGRADED_PROMOTED):
         return False
     failed = note.status != 0 or note.rc != history.expected_rc(note.transition_key)
     return failed and note.action != "cancel" and not (note.action == "monitor" and note.interval_ms == 0)

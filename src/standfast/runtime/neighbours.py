@@ -24,7 +24,7 @@ EVENTS_PER_S_MAX = 200
 FRAMES_MAX = 256  # read at one go before other work gets a turn
 FILTER_IPS_MAX = 50  # beyond it the kernel passes every ARP frame and we sort them out here
 
-_ETH_ARP, _ETH_IPV6 = 0x0806, 0x86DD
+ETH_ARP, ETH_IPV6 = 0x0806, 0x86DD
 _BROADCAST = b"\xff" * 6
 _NO_MAC = bytes(6)
 _ARP_REQUEST, _ARP_REPLY = 1, 2
@@ -42,6 +42,11 @@ def arp_probe(mac: bytes, ip: str) -> bytes:
     return _arp(mac, _ARP_REQUEST, bytes(4), _NO_MAC, IPv4Address(ip).packed)
 
 
+def arp_question(mac: bytes, own: str | None, ip: str) -> bytes:
+    """Who has `ip`, asked in our own name (a probe where we have none in its network)."""
+    return _arp(mac, _ARP_REQUEST, bytes(4) if own is None else IPv4Address(own).packed, _NO_MAC, IPv4Address(ip).packed)
+
+
 def arp_announcements(mac: bytes, ip: str) -> tuple[bytes, bytes]:
     """Gratuitous ARP in both forms: some switches and stacks learn from requests only, some from replies only. In a reply Linux
     wants the target's hardware address to be the sender's (net/ipv4/arp.c, arp_is_garp)."""
@@ -50,7 +55,7 @@ def arp_announcements(mac: bytes, ip: str) -> tuple[bytes, bytes]:
 
 
 def _arp(mac: bytes, operation: int, sender: bytes, target_mac: bytes, target: bytes) -> bytes:
-    head = _BROADCAST + mac + struct.pack("!HHHBBH", _ETH_ARP, 1, 0x0800, 6, 4, operation)
+    head = _BROADCAST + mac + struct.pack("!HHHBBH", ETH_ARP, 1, 0x0800, 6, 4, operation)
     return (head + mac + sender + target_mac + target).ljust(60, b"\0")
 
 
@@ -59,6 +64,14 @@ def nd_solicitation(mac: bytes, ip: str) -> bytes:
     target = IPv6Address(ip).packed
     body = struct.pack("!BBHI", _SOLICITATION, 0, 0, 0) + target
     return _icmpv6(mac, _UNSPECIFIED, solicited_node(ip).packed, body)
+
+
+def nd_question(mac: bytes, own: str | None, ip: str) -> bytes:
+    """RFC 4861 7.2.2: a neighbour solicitation in our own name, with our link-layer address; answered to us alone."""
+    if own is None:
+        return nd_solicitation(mac, ip)
+    body = struct.pack("!BBHI", _SOLICITATION, 0, 0, 0) + IPv6Address(ip).packed + b"\x01\x01" + mac
+    return _icmpv6(mac, IPv6Address(own).packed, solicited_node(ip).packed, body)
 
 
 def nd_advertisement(mac: bytes, ip: str) -> bytes:
@@ -76,7 +89,7 @@ def solicited_node(ip: str) -> IPv6Address:
 def _icmpv6(mac: bytes, source: bytes, destination: bytes, body: bytes) -> bytes:
     pseudo = source + destination + struct.pack("!II", len(body), _ICMPV6)
     body = body[:2] + struct.pack("!H", _checksum(pseudo + body)) + body[4:]
-    ethernet = b"\x33\x33" + destination[12:] + mac + struct.pack("!H", _ETH_IPV6)
+    ethernet = b"\x33\x33" + destination[12:] + mac + struct.pack("!H", ETH_IPV6)
     return ethernet + struct.pack("!IHBB", 0x6000_0000, len(body), _ICMPV6, 255) + source + destination + body
 
 
@@ -95,6 +108,16 @@ def read_frame(frame: bytes) -> tuple[str, bytes, str] | None:
     if len(frame) >= 78 and frame[12:14] == b"\x86\xdd":
         return _read_nd(frame)
     return None
+
+
+def speaker(frame: bytes) -> tuple[str, bool] | None:
+    """(who speaks, whether it is an answer) of ARP and neighbour discovery; None for other frames, and for nameless questions."""
+    said = read_frame(frame)
+    if said is not None:
+        ip, _, kind = said
+        return None if kind in ("probe", "solicitation") else (ip, kind in ("reply", "advertisement"))
+    is_solicitation = len(frame) >= 78 and frame[12:14] == b"\x86\xdd" and frame[20] == _ICMPV6 and frame[54] == _SOLICITATION
+    return (str(IPv6Address(frame[22:38])), False) if is_solicitation and frame[21] == 255 else None
 
 
 def _read_arp(frame: bytes) -> tuple[str, bytes, str] | None:
@@ -133,7 +156,7 @@ def arp_filter(ips: tuple[str, ...]) -> tuple[Instruction, ...]:
     """Pass ARP whose sender address is one of `ips`, or whose sender is 0.0.0.0 and whose target is one of them."""
     words = [int(IPv4Address(ip)) for ip in ips[:FILTER_IPS_MAX]]
     if len(words) < len(ips):
-        return ((_RET, 0, 0, 0xFFFF),)
+        return all_filter()
     n = len(words)
     # ld sender; jeq each -> accept; jeq 0 or reject; ld target; jeq each -> accept; reject; accept
     accept = 2 * n + 4
@@ -144,6 +167,11 @@ def arp_filter(ips: tuple[str, ...]) -> tuple[Instruction, ...]:
     program += [(_JEQ, accept - at - 1, 0, word) for at, word in enumerate(words, n + 3)]
     program += [(_RET, 0, 0, 0), (_RET, 0, 0, 0xFFFF)]
     return tuple(program)
+
+
+def all_filter() -> tuple[Instruction, ...]:
+    """Pass everything of the socket's Ethernet type."""
+    return ((_RET, 0, 0, 0xFFFF),)
 
 
 def nd_filter() -> tuple[Instruction, ...]:
@@ -166,6 +194,18 @@ def _attach(sock: socket.socket, program: tuple[Instruction, ...]) -> None:
 
 
 # ---- the sockets ----------------------------------------------------------------------------------------------------
+
+
+def packet_socket(interface: str, kind: int, program: tuple[Instruction, ...]) -> socket.socket:
+    """A socket for frames of one Ethernet type on one interface, as the filter lets them pass. Raises OSError."""
+    sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)  # 0: deaf until the filter is there
+    try:
+        _attach(sock, program)
+        sock.bind((interface, kind))
+    except OSError:
+        sock.close()
+        raise
+    return sock
 
 
 @dataclass
@@ -213,23 +253,23 @@ class Neighbours:
         watching.ips.pop(ip, None)
         if not watching.ips:
             self._close(self._watched.pop(interface))
-        elif _ETH_ARP in watching.sockets:
-            _attach(watching.sockets[_ETH_ARP], arp_filter(_v4(watching.ips)))
+        elif ETH_ARP in watching.sockets:
+            _attach(watching.sockets[ETH_ARP], arp_filter(_v4(watching.ips)))
 
     def ask(self, interface: str, ip: str) -> None:
         """One probe."""
         link = self._link(interface)
         is_v4 = ip_address(ip).version == 4
         frame = arp_probe(link.mac, ip) if is_v4 else nd_solicitation(link.mac, ip)
-        self._send(interface, _ETH_ARP if is_v4 else _ETH_IPV6, frame)
+        self._send(interface, ETH_ARP if is_v4 else ETH_IPV6, frame)
 
     def announce(self, interface: str, ip: str, mac: bytes) -> None:
         """Gratuitous ARP in both forms, or one unsolicited neighbour advertisement."""
         if ip_address(ip).version == 6:
-            self._send(interface, _ETH_IPV6, nd_advertisement(mac, ip))
+            self._send(interface, ETH_IPV6, nd_advertisement(mac, ip))
             return
         for frame in arp_announcements(mac, ip):
-            self._send(interface, _ETH_ARP, frame)
+            self._send(interface, ETH_ARP, frame)
 
     def _link(self, interface: str) -> Interface:
         link = self._interface(interface)
@@ -252,10 +292,10 @@ class Neighbours:
 
     def _listen(self, interface: str, watched: _Watched, ip: str) -> None:
         if ip_address(ip).version == 4:
-            sock = self._socket(interface, watched, _ETH_ARP)
+            sock = self._socket(interface, watched, ETH_ARP)
             _attach(sock, arp_filter(_v4(watched.ips)))
             return
-        sock = self._socket(interface, watched, _ETH_IPV6)
+        sock = self._socket(interface, watched, ETH_IPV6)
         group = b"\x33\x33" + solicited_node(ip).packed[12:]  # the kernel joins it only once it has the address
         membership = struct.pack("IHH8s", watched.index, _PACKET_MR_MULTICAST, 6, group)
         sock.setsockopt(_SOL_PACKET, _PACKET_ADD_MEMBERSHIP, membership)
@@ -263,14 +303,8 @@ class Neighbours:
     def _socket(self, interface: str, watched: _Watched, kind: int) -> socket.socket:
         if kind in watched.sockets:
             return watched.sockets[kind]
-        sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)  # 0: deaf until the filter is there
-        try:
-            _attach(sock, nd_filter() if kind == _ETH_IPV6 else arp_filter(_v4(watched.ips)))
-            sock.bind((interface, kind))
-        except OSError:
-            sock.close()
-            raise
-        watched.sockets[kind] = sock
+        program = nd_filter() if kind == ETH_IPV6 else arp_filter(_v4(watched.ips))
+        sock = watched.sockets[kind] = packet_socket(interface, kind, program)
         self._loop.add_reader(sock.fileno(), self._readable, interface, sock)
         return sock
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import functools
 import os
 import socket
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from standfast.agents.ip.api import (
@@ -25,18 +26,22 @@ from standfast.agents.ip.api import (
     Interface,
     KernelEffect,
     Look,
+    Neighbour,
     NeighbourHeard,
     NetworkChanged,
     NetworkState,
     Promote,
     PutAddress,
     Route,
+    Survey,
+    Surveyed,
     Watch,
 )
 from standfast.base.report import Report, notice, warning
 from standfast.base.wire import Malformed
 from standfast.runtime import rtnl
 from standfast.runtime.neighbours import Neighbours
+from standfast.runtime.survey import Surveying
 
 _GROUPS = 0x1 | 0x10 | 0x40 | 0x100 | 0x400  # RTMGRP_LINK, IPV4_IFADDR, IPV4_ROUTE, IPV6_IFADDR, IPV6_ROUTE
 _SO_RCVBUFFORCE, _SOL_NETLINK, _NETLINK_GET_STRICT_CHK = 33, 270, 12
@@ -48,7 +53,7 @@ DUMP_TRIES = 2  # where things keep changing, what the dump missed is queued
 ROUTES_LATER_S = 0.1
 EVENT_INTERVAL_S = 0.005  # between two NetworkChanged that nobody asked for, so that a storm leaves time for other work
 
-NetworkEvent = NetworkChanged | NeighbourHeard | Denied
+NetworkEvent = NetworkChanged | NeighbourHeard | Surveyed | Denied
 
 _GONE = (errno.EADDRNOTAVAIL, errno.ENODEV, errno.ENOENT)
 
@@ -139,6 +144,7 @@ class Network:
         self._answer_planned = False
         self._routes_planned = False
         self._told_at = 0.0
+        self._surveys: dict[str, Surveying] = {}
         self._neighbours = Neighbours(loop, self._interface, self._own_macs, on_event, on_report)
 
     def open(self) -> None:
@@ -157,6 +163,9 @@ class Network:
     def close(self) -> None:
         """Close everything; addresses stay as they are."""
         self._neighbours.close()
+        for survey in self._surveys.values():
+            survey.close()
+        self._surveys.clear()
         if self._groups is not None:
             self._loop.remove_reader(self._groups.fileno())
             self._groups.close()
@@ -180,6 +189,8 @@ class Network:
                 self._tried(effect, lambda: self._neighbours.watch(effect.interface, effect.ip, on=effect.on))
             case Ask():
                 self._tried(effect, lambda: self._neighbours.ask(effect.interface, effect.ip))
+            case Survey():
+                self._tried(effect, lambda: self._survey(effect))
             case Announce():
                 self._tried(effect, lambda: self._neighbours.announce(effect.interface, effect.ip, effect.mac))
 
@@ -235,6 +246,34 @@ class Network:
         except OSError as fault:
             why = f"{fault.strerror}; when the failover IP goes, other addresses of its subnet may go with it"
             self._on_report(warning("net.promote", f"cannot set {setting}", why, f"sysctl -w {setting}=1"))
+
+    def _survey(self, survey: Survey) -> None:
+        link = self._interface(survey.interface)
+        if link is None:
+            raise OSError(errno.ENODEV, f"interface {survey.interface} is gone")
+        if (before := self._surveys.pop(survey.interface, None)) is not None:
+            before.close()
+        own = self._picture.state().addresses
+        known = functools.partial(self._dump_neighbours, link.index)
+        self._surveys[survey.interface] = Surveying(self._loop, survey, link, own, known, self._surveyed)
+
+    def _surveyed(self, event: Surveyed) -> None:
+        self._surveys.pop(event.interface, None)
+        self._tell(event)
+
+    def _dump_neighbours(self, index: int) -> tuple[Neighbour, ...]:
+        """The kernel's table; none when it cannot be read."""
+        assert self._requests is not None
+        found: list[Neighbour] = []
+        sequence = self._next()
+        try:
+            self._requests.send(rtnl.neighbours_request(index, sequence))
+            for kind, _flags, message in self._answers(sequence):
+                if kind == rtnl.NEWNEIGH and (neighbour := rtnl.read_neighbour(message)) is not None:
+                    found.append(neighbour)
+        except (OSError, Malformed) as fault:
+            self._say_unread(fault)
+        return tuple(found)
 
     def _tried(self, effect: KernelEffect, deed: Callable[[], None]) -> None:
         try:
@@ -349,18 +388,24 @@ class Network:
 
     def _dumped(self, sequence: int, into: Picture) -> bool:
         """Read one dump to its end; False when it was interrupted by a change and must be repeated."""
-        assert self._requests is not None
         is_whole = True
+        for kind, flags, message in self._answers(sequence):
+            is_whole &= not flags & rtnl.DUMP_INTERRUPTED
+            into.apply(kind, message)
+        return is_whole
+
+    def _answers(self, sequence: int) -> Iterator[tuple[int, int, bytes]]:
+        """The messages of one dump, as (kind, flags, message). Raises OSError, Malformed."""
+        assert self._requests is not None
         while True:  # ends with NLMSG_DONE, or with the socket's time limit
             for kind, flags, message in rtnl.split(self._requests.recv(DATAGRAM_BYTES_MAX)):
                 if rtnl.sequence_of(message) != sequence:
                     continue
-                is_whole &= not flags & rtnl.DUMP_INTERRUPTED
-                if kind == rtnl.DONE:
-                    return is_whole
                 if kind == rtnl.ERROR:
                     raise OSError(rtnl.errno_of(message), os.strerror(rtnl.errno_of(message)))
-                into.apply(kind, message)
+                yield kind, flags, message
+                if kind == rtnl.DONE:
+                    return
 
     def _next(self) -> int:
         self._sequence = (self._sequence + 1) & 0xFFFF_FFFF

@@ -18,12 +18,13 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from types import ModuleType
 from typing import Any
 
-from standfast.agents.ip.api import DropAddress, Interface, PutAddress
+from standfast.agents.ip.api import DropAddress, Interface, Neighbour, PutAddress
 from standfast.base.wire import Malformed
 
 NEWLINK, DELLINK, GETLINK = 16, 17, 18
 NEWADDR, DELADDR, GETADDR = 20, 21, 22
 NEWROUTE, DELROUTE, GETROUTE = 24, 25, 26
+NEWNEIGH, GETNEIGH = 28, 30
 ERROR, DONE = 2, 3  # NLMSG_ERROR, NLMSG_DONE
 
 _REQUEST, _ACK, _DUMP, _REPLACE, _CREATE = 0x1, 0x4, 0x300, 0x100, 0x400
@@ -39,10 +40,14 @@ _FLAGS = {0x01: "secondary", 0x08: "dadfailed", 0x20: "deprecated", 0x40: "tenta
 _FLAGS_MASK = sum(_FLAGS)
 
 _IFINFOMSG, _IFADDRMSG, _RTMSG = struct.Struct("=BxHiII"), struct.Struct("=BBBBI"), struct.Struct("=BBBBBBBBI")
+_NDMSG = struct.Struct("=BxxxiHBB")
 _NLATTR = struct.Struct("=HH")
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_OPERSTATE = 1, 3, 16
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_LABEL, _IFA_CACHEINFO, _IFA_FLAGS = 1, 2, 3, 6, 8
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PRIORITY, _RTA_MULTIPATH = 1, 4, 5, 6, 9
+_NDA_DST, _NDA_LLADDR, _NDA_CACHEINFO, _NDA_IFINDEX = 1, 2, 3, 8
+_HAS_MAC = 0x02 | 0x04 | 0x08 | 0x10 | 0x80  # NUD_REACHABLE, STALE, DELAY, PROBE, PERMANENT
+_TICKS_PER_S = 100  # USER_HZ, the same on every architecture that Linux runs our Python on
 _LINK_DUMP = struct.pack("=BxHiII", 0, 0, 0, 0, 0) + struct.pack("=HHI", 8, 29, 1 << 3)  # IFLA_EXT_MASK: RTEXT_FILTER_SKIP_STATS
 
 
@@ -175,6 +180,21 @@ def read_route(message: bytes) -> ConnectedRoute | None:
     return ConnectedRoute(str(network), _number(told[_RTA_OIF], "RTA_OIF"), metric)
 
 
+def read_neighbour(message: bytes) -> Neighbour | None:
+    """A neighbour whose MAC the kernel knows; None for the others. Its age is that of the last confirmation or change, whichever
+    is younger: an entry made from somebody's question begins its life as unconfirmed for a minute (net/core/neighbour.c)."""
+    family, _index, state, _flags, _type = _fixed(_NDMSG, message)
+    if family not in (INET, INET6) or not state & _HAS_MAC:
+        return None
+    told = _attributes(message, 16 + _NDMSG.size)
+    mac = told.get(_NDA_LLADDR, b"")
+    if _NDA_DST not in told or len(mac) != 6 or not any(mac):
+        return None
+    cache = told.get(_NDA_CACHEINFO, b"")
+    ticks = min(_number(cache, "ndm_confirmed"), _number(cache[8:], "ndm_updated"))
+    return Neighbour(_ip(told[_NDA_DST], family), mac, ticks // _TICKS_PER_S)
+
+
 def _fixed(shape: struct.Struct, message: bytes) -> tuple[int, ...]:
     """The message's own header, after the one that all have."""
     if len(message) < 16 + shape.size:
@@ -231,6 +251,12 @@ def dump_request(kind: int, family: int, sequence: int) -> bytes:
     if kind == GETROUTE:
         request["table"], request["type"] = _TABLE_MAIN, _UNICAST
     return _encoded(request, kind, _REQUEST | _DUMP, sequence)
+
+
+def neighbours_request(index: int, sequence: int) -> bytes:
+    """Ask for the neighbours on one interface, of both families."""
+    body = _NDMSG.pack(0, 0, 0, 0, 0) + struct.pack("=HHI", 8, _NDA_IFINDEX, index)
+    return struct.pack("=IHHII", 16 + len(body), GETNEIGH, _REQUEST | _DUMP, sequence, 0) + body
 
 
 def put_request(put: PutAddress, index: int, sequence: int) -> bytes:

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from standfast.base.report import Report
 
+NEIGHBOURS_MAX = 16
+"""How many neighbours are asked, and remembered, on one interface."""
+
 # ---- what the kernel knows (snapshots that runtime keeps and passes in) ---------------------------------------------
 
 
@@ -48,6 +51,15 @@ class NetworkState:
     interfaces: tuple[Interface, ...] = ()
     addresses: tuple[AddressSeen, ...] = ()
     routes: tuple[Route, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """Somebody whom the kernel has spoken with on an interface, `age_s` seconds ago at the least."""
+
+    ip: str
+    mac: bytes
+    age_s: int
 
 
 # ---- events ---------------------------------------------------------------------------------------------------------
@@ -100,6 +112,25 @@ class Pulsed:
     """The cluster layer's evidence (engine/api.Pulse): this node may keep what it is entitled to until `until_us`."""
 
     until_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Doubted:
+    """Whether another part of the cluster may be acting too, unseen: this node's view holds no majority of the votes. From then
+    on each interface with an address is asked for signs of life, and addresses on one that is cut off are suspended (outlook.py).
+    Told at every change; False until told otherwise."""
+
+    is_alone: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Surveyed:
+    """The answer to a Survey. `known` is the kernel's table of neighbours on `interface` by then (those it has a MAC of),
+    `answered` is who answered, each once: whoever was asked for, `known`, or heard to speak meanwhile."""
+
+    interface: str
+    known: tuple[Neighbour, ...]
+    answered: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +195,17 @@ class Ask:
 
     interface: str
     ip: str
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """Ask `ips`, the kernel's known neighbours and whoever speaks meanwhile, NEIGHBOURS_MAX in all, whether they are there: four
+    times within `window_ms`, by ARP or neighbour solicitation. Ends with a Surveyed at the first answer, or at the window's end.
+    One is under way on an interface at a time."""
+
+    interface: str
+    ips: tuple[str, ...]
+    window_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +280,7 @@ class Tell:
     report: Report
 
 
-KernelEffect = PutAddress | DropAddress | Ask | Announce | Watch | Promote | Look
+KernelEffect = PutAddress | DropAddress | Ask | Survey | Announce | Watch | Promote | Look
 """What runtime/netlink.Network performs; the rest is for the node."""
 
 IpEffect = KernelEffect | Remember | Done | Changed | SetTimer | Tell
@@ -256,4 +298,17 @@ class Denied:
     is_permission: bool = False
 
 
-IpInput = Operate | Forget | NetworkChanged | NeighbourHeard | Pulsed | Revoked | Healed | Adopt | Denied | TimerFired
+IpInput = (
+    Operate
+    | Forget
+    | NetworkChanged
+    | NeighbourHeard
+    | Pulsed
+    | Doubted
+    | Surveyed
+    | Revoked
+    | Healed
+    | Adopt
+    | Denied
+    | TimerFired
+)

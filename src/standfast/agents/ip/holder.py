@@ -5,7 +5,7 @@ Owns: the phase of one address, its deadlines, the effects that put, announce an
 
 Invariants, which `check` repeats in code:
 * an address is put, or renewed, only while `now_us < until_us`: without evidence of membership nothing goes up or stays up;
-* what was lost (lease, evidence, revoked) is never put up again but by a new start;
+* what was lost (lease, evidence, revoked) is never put up again but by a new start; what is suspended is asked for first;
 * a run is remembered exactly until it is answered or forgotten.
 """
 
@@ -22,6 +22,7 @@ from standfast.agents.ip.api import (
     DropAddress,
     IpEffect,
     Look,
+    NeighbourHeard,
     NetworkState,
     Promote,
     PutAddress,
@@ -31,17 +32,23 @@ from standfast.agents.ip.api import (
 )
 from standfast.agents.ip.conflicts import Conflicts
 from standfast.agents.ip.lease import Lease
+from standfast.agents.ip.outlook import Outlooks
 from standfast.agents.ip.parameters import Parameters
 from standfast.agents.ip.placement import Place, copies, interface_of, speaks_ethernet
 from standfast.agents.ip.takeover import Asking
 from standfast.base.ids import US_PER_MS, US_PER_S
 from standfast.base.report import error
 
-OK, GENERIC, DENIED, NOT_RUNNING = 0, 1, 4, 7
+OK, GENERIC, DENIED, NOT_RUNNING, DEGRADED = 0, 1, 4, 7, 190
 
 LOOK_AFTER_US = 250 * US_PER_MS  # an address that was put shows within a millisecond; then look, then give up
 DROP_AGAIN_US = 100 * US_PER_MS
+DROPS_MAX = 5
 READDS_MAX = 5
+UNSEEN_US = 3 * US_PER_S  # a survey in company, and time for the answer to a question
+CLAIMS = ("reply", "request", "announcement", "advertisement")
+"""Kinds of NeighbourHeard that say: somebody has the address."""
+
 ORPHAN_US = 120 * US_PER_S
 
 
@@ -53,16 +60,18 @@ class Phase(Enum):
     ASKING = auto()  # a start is asking its neighbours, or waiting for evidence
     TAKING = auto()  # put; the kernel's own word is awaited
     HELD = auto()
+    SUSPENDED = auto()  # given up for now, on a node that is cut off; see suspension.py
     DROPPING = auto()  # deleted; the proof is awaited
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What every move needs to know: the time, how far the evidence reaches, and the kernel's picture."""
+    """What every move needs to know: the time, how far the evidence reaches, the kernel's picture, and who is out there."""
 
     now_us: int
     until_us: int
     network: NetworkState
+    outlooks: Outlooks
 
     @property
     def is_entitled(self) -> bool:
@@ -83,6 +92,7 @@ class FailoverIp:
         self.run: int | None = None
         self.asking: Asking | None = None
         self.is_sure = False  # the last holder's stop is confirmed, or there is nobody to ask
+        self.silent_us: int | None = None  # when nobody at all answered while it was up
         self.is_here = False  # the kernel had the address before the start, so nobody else should
         self.announcements: Announcements | None = None
         self.conflicts = Conflicts()
@@ -127,6 +137,8 @@ class FailoverIp:
             due.append(self.asking.due_us)
         elif self.phase in (Phase.ASKING, Phase.TAKING, Phase.DROPPING, Phase.ADOPTED):
             due.append(self.wait_us)
+        elif self.phase is Phase.SUSPENDED and (self.asking is not None or self.wait_us):
+            due.append(self.asking.due_us if self.asking is not None else self.wait_us)
         if self.phase is Phase.HELD and self.announcements is not None:
             due.append(self.announcements.due_us)
         if self.orphan_us is not None:
@@ -141,7 +153,9 @@ class FailoverIp:
         if self.phase not in (Phase.STOPPED, Phase.DROPPING):
             assert self.place is not None, self.resource
             assert self.wanted is not None, self.resource
-        if self.phase in (Phase.STOPPED, Phase.HELD, Phase.ADOPTED):
+        if self.phase is Phase.SUSPENDED:
+            assert self.lease is None, f"{self.resource} is suspended with a lease"
+        if self.phase in (Phase.STOPPED, Phase.HELD, Phase.ADOPTED, Phase.SUSPENDED):
             assert self.run is None, f"{self.resource}: run {self.run} is never answered"
         if self.phase is Phase.ASKING:
             assert self.run is not None, self.resource
@@ -227,6 +241,40 @@ class FailoverIp:
             self.out.append(Changed(self.resource, NOT_RUNNING, reason))
         self.out.append(Tell(error("ip.lost", "the address is given up", reason, where=self.resource)))
         self.await_proof(m)
+
+    def suspend(self, m: Moment, reason: str) -> None:
+        """The address goes at once, though not for good: this node is alone, and there is nobody whom it could serve."""
+        assert self.place is not None
+        if self.phase is not Phase.ASKING:
+            self.out += (*self.drop_copies(m), Look())
+        self.asking = self.announcements = self.lease = None
+        self.readds, self.wait_us, self.drops, self.silent_us = (), 0, 1, None
+        self.phase, self.reason = Phase.SUSPENDED, reason
+        what = f"{self.place.ip} is suspended on this node"
+        remedy = "it comes back by itself when the network does: look at cable, switch port, VLAN and firewall"
+        self.out.append(Tell(error("ip.suspended", what, reason, remedy, self.resource)))
+        if self.run is not None:
+            self.answer(DEGRADED, f"{what}: {reason}")
+        else:
+            self.out.append(Changed(self.resource, DEGRADED, f"{what}: {reason}"))
+
+    def is_unseen(self, m: Moment) -> bool:
+        """Whether nobody at all answered until a moment ago."""
+        return self.silent_us is not None and m.now_us - self.silent_us < UNSEEN_US
+
+    def drop_copies(self, m: Moment) -> tuple[DropAddress, ...]:
+        """What deletes every copy of the address, our own even when the picture does not show it yet."""
+        assert self.place is not None
+        found = [DropAddress(c.interface, c.ip, c.prefix) for c in copies(self.place.ip, m.network)]
+        own = DropAddress(self.place.interface, self.place.ip, self.place.prefix)
+        return tuple(found) if self.lease is None or own in found else (*found, own)
+
+    def heeds(self, m: Moment, event: NeighbourHeard) -> bool:
+        """Whether what was heard keeps this node from taking the address. Of two that ask at the same time the lower MAC goes
+        first; the other hears its answers from then on."""
+        assert self.place is not None
+        interface = interface_of(self.place.interface, m.network)
+        return event.kind in CLAIMS or (interface is not None and event.mac < interface.mac)
 
     def drop_all(self, m: Moment, ip: str | None = None) -> None:
         """Delete every copy: our own even when the picture does not show it yet, and those that `ip` names."""

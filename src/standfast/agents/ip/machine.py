@@ -13,6 +13,7 @@ from standfast.agents.ip.api import (
     Adopt,
     Denied,
     Done,
+    Doubted,
     Forget,
     IpEffect,
     IpInput,
@@ -25,12 +26,15 @@ from standfast.agents.ip.api import (
     Remember,
     Revoked,
     SetTimer,
+    Survey,
+    Surveyed,
     Tell,
     TimerFired,
 )
 from standfast.agents.ip.holder import GENERIC, NOT_RUNNING, OK, FailoverIp, Moment, Phase
+from standfast.agents.ip.outlook import Outlooks
 from standfast.agents.ip.parameters import NOT_CONFIGURED, Parameters, only_ip, parse
-from standfast.agents.ip.placement import find
+from standfast.agents.ip.placement import find, interface_of, speaks_ethernet
 from standfast.base.bounded import Bounded
 from standfast.base.report import Refused, warning
 
@@ -40,9 +44,11 @@ EARLY_MAX = 256
 
 
 class FailoverIps:
-    """Every IPaddr2 resource of a node. `now_us` is the monotonic clock and never goes back."""
+    """Every IPaddr2 resource of a node. `now_us` is the monotonic clock and never goes back; `peers` are the addresses of the
+    cluster's other nodes, as configured."""
 
-    def __init__(self) -> None:
+    def __init__(self, peers: tuple[str, ...] = ()) -> None:
+        self._outlooks = Outlooks(peers)
         self._network: NetworkState | None = None
         self._until_us = 0
         self._resources: dict[str, FailoverIp] = {}
@@ -57,6 +63,29 @@ class FailoverIps:
         if isinstance(event, Pulsed):
             self._until_us = max(self._until_us, event.until_us)
         self._judge(now_us, out)
+        self._take(now_us, event, out)
+        self._collect(out)
+        interfaces = self._surveyed_interfaces()
+        out += self._outlooks.due(now_us, interfaces, self._network or NetworkState())
+        self._arm(now_us, interfaces, out)
+        return tuple(out)
+
+    def held(self) -> tuple[str, ...]:
+        """The resources whose address is up here, sorted."""
+        return tuple(sorted(name for name, one in self._resources.items() if one.phase is Phase.HELD))
+
+    def check(self, now_us: int) -> None:
+        """The invariants of the room, after a step at `now_us`; raises AssertionError."""
+        ips = [one.place.ip for one in self._all() if one.place is not None]
+        assert len(ips) == len(set(ips)), ips
+        self._outlooks.check()
+        for one in self._all():
+            one.check(now_us, self._until_us)
+            assert not one.out, one.out
+
+    # ---- the parts of a step ----------------------------------------------------------------------------------------
+
+    def _take(self, now_us: int, event: IpInput, out: list[IpEffect]) -> None:
         match event:
             case Operate() | Adopt():
                 if self._network is None:
@@ -71,37 +100,33 @@ class FailoverIps:
                 for one in self._all():
                     one.revoke(self._moment(now_us), event.reason)
             case NetworkChanged():
+                self._renew_outlooks(now_us, event.state)
                 self._network = event.state
                 self._to_all(now_us, event, out)
                 self._ask_early(now_us, out)
             case NeighbourHeard():
                 self._to_those_of(event.ip, now_us, event, out)
+            case Doubted(is_alone):
+                self._outlooks.doubt(is_alone=is_alone)
+                self._to_all(now_us, event, out)
+            case Surveyed():
+                self._outlooks.surveyed(now_us, event, tuple(one.place.ip for one in self._all() if one.place is not None))
+                self._to_all(now_us, event, out)
             case Denied():
-                ip = getattr(event.effect, "ip", None)
-                if isinstance(ip, str):
-                    self._to_those_of(ip, now_us, event, out)
+                self._denied(now_us, event, out)
             case _:
                 self._to_all(now_us, event, out)
-        self._collect(out)
-        self._arm(now_us, out)
-        return tuple(out)
 
-    def held(self) -> tuple[str, ...]:
-        """The resources whose address is up here, sorted."""
-        return tuple(sorted(name for name, one in self._resources.items() if one.phase is Phase.HELD))
-
-    def check(self, now_us: int) -> None:
-        """The invariants of the room, after a step at `now_us`; raises AssertionError."""
-        ips = [one.place.ip for one in self._all() if one.place is not None]
-        assert len(ips) == len(set(ips)), ips
-        for one in self._all():
-            one.check(now_us, self._until_us)
-            assert not one.out, one.out
-
-    # ---- the parts of a step ----------------------------------------------------------------------------------------
+    def _denied(self, now_us: int, event: Denied, out: list[IpEffect]) -> None:
+        if isinstance(event.effect, Survey):
+            self._outlooks.failed(now_us, event.effect.interface)
+            return
+        ip = getattr(event.effect, "ip", None)
+        if isinstance(ip, str):
+            self._to_those_of(ip, now_us, event, out)
 
     def _moment(self, now_us: int) -> Moment:
-        return Moment(now_us, self._until_us, self._network or NetworkState())
+        return Moment(now_us, self._until_us, self._network or NetworkState(), self._outlooks)
 
     def _all(self) -> tuple[FailoverIp, ...]:
         return tuple(self._resources.values())
@@ -129,8 +154,25 @@ class FailoverIps:
             if one.is_idle:
                 del self._resources[one.resource]
 
-    def _arm(self, now_us: int, out: list[IpEffect]) -> None:
-        due = min((at for one in self._all() if (at := one.next_us(self._until_us)) is not None), default=None)
+    def _surveyed_interfaces(self) -> tuple[str, ...]:
+        """The interfaces on which it matters who is out there: those of addresses that are up, or might be."""
+        idle = (Phase.STOPPED, Phase.DROPPING)
+        names = dict.fromkeys(one.place.interface for one in self._all() if one.place is not None and one.phase not in idle)
+        network = self._network or NetworkState()
+        return tuple(name for name in names if (link := interface_of(name, network)) is not None and speaks_ethernet(link))
+
+    def _renew_outlooks(self, now_us: int, state: NetworkState) -> None:
+        """Forget what was seen through a link that has gone, or come back."""
+        before = self._network or NetworkState()
+        for link in state.interfaces:
+            old = interface_of(link.name, before)
+            if old is None or (old.is_up, old.carrier) != (link.is_up, link.carrier):
+                self._outlooks.renew(now_us, link.name)
+
+    def _arm(self, now_us: int, interfaces: tuple[str, ...], out: list[IpEffect]) -> None:
+        times = [one.next_us(self._until_us) for one in self._all()]
+        times.append(self._outlooks.next_us(interfaces))
+        due = min((at for at in times if at is not None), default=None)
         if due is not None and (due != self._armed_us or due <= now_us):
             out.append(SetTimer(due))
         self._armed_us = due

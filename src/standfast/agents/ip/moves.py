@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from standfast.agents.ip import suspension
 from standfast.agents.ip.api import (
     Ask,
+    Changed,
     Denied,
+    Doubted,
     Healed,
     IpInput,
     Look,
@@ -17,14 +20,17 @@ from standfast.agents.ip.api import (
     NetworkChanged,
     Pulsed,
     PutAddress,
+    Surveyed,
     Tell,
     TimerFired,
     Watch,
 )
 from standfast.agents.ip.conflicts import mac_text
 from standfast.agents.ip.holder import (
+    CLAIMS,
     DENIED,
     DROP_AGAIN_US,
+    DROPS_MAX,
     GENERIC,
     LOOK_AFTER_US,
     OK,
@@ -33,16 +39,14 @@ from standfast.agents.ip.holder import (
     Moment,
     Phase,
 )
-from standfast.agents.ip.placement import copies, interface_of, own_copy, trouble
+from standfast.agents.ip.outlook import Sight
+from standfast.agents.ip.placement import copies, own_copy, trouble
 from standfast.agents.ip.takeover import Asking, Verdict
 from standfast.base.ids import US_PER_S
 from standfast.base.report import error, notice, warning
 
 TAKING_US_MAX = US_PER_S
-DROPS_MAX = 5
 READDS_WINDOW_US = 10 * US_PER_S
-
-_CLAIMS = ("reply", "request", "announcement", "advertisement")
 
 
 def step(one: FailoverIp, m: Moment, event: IpInput) -> None:
@@ -57,7 +61,9 @@ def ask(one: FailoverIp, m: Moment) -> None:
     assert one.place is not None
     assert one.wanted is not None
     if reason := trouble(one.place, one.wanted, m.network):
-        one.fail(reason)
+        _trouble(one, m, reason)
+    elif m.outlooks.sight(one.place.interface) is Sight.CUT_OFF:
+        one.suspend(m, m.outlooks.why(one.place.interface))
     elif not m.is_entitled:
         one.asking = None  # a silence that is old by the time the evidence comes proves nothing
         if m.now_us >= one.wait_us:
@@ -77,6 +83,15 @@ def ask(one: FailoverIp, m: Moment) -> None:
             _refuse_taken(one, m)
 
 
+def _trouble(one: FailoverIp, m: Moment, reason: str) -> None:
+    """The interface cannot serve the address. The cluster moves it at once, unless this node is alone: then there is nowhere to
+    go, and nobody who would clear its failures when the link comes back."""
+    if m.outlooks.is_doubted:
+        one.suspend(m, reason)
+    else:
+        one.lose(m, reason)
+
+
 def _refuse_taken(one: FailoverIp, m: Moment) -> None:
     assert one.asking is not None
     assert one.place is not None
@@ -92,11 +107,7 @@ def _refuse_taken(one: FailoverIp, m: Moment) -> None:
 def _asking_heard(one: FailoverIp, m: Moment, event: IpInput) -> None:
     assert isinstance(event, NeighbourHeard)
     assert one.place is not None
-    if one.asking is None or event.ip != one.place.ip:
-        return
-    interface = interface_of(one.place.interface, m.network)
-    # Two that ask at the same time: the lower MAC goes first, the other hears its answers from then on.
-    if event.kind in _CLAIMS or (interface is not None and event.mac < interface.mac):
+    if one.asking is not None and event.ip == one.place.ip and one.heeds(m, event):
         one.asking = one.asking.answered(m.now_us, event.mac)
 
 
@@ -108,7 +119,7 @@ def _taking_network_changed(one: FailoverIp, m: Moment, _event: IpInput) -> None
     assert one.place is not None
     assert one.wanted is not None
     if reason := trouble(one.place, one.wanted, m.network):
-        one.lose(m, reason)
+        _trouble(one, m, reason)
         return
     copy = own_copy(one.place, m.network)
     if copy is None or "tentative" in copy.flags:
@@ -120,6 +131,10 @@ def _taking_network_changed(one: FailoverIp, m: Moment, _event: IpInput) -> None
     one.begin_announcing(m)
     if one.run is not None:
         one.answer(OK, "")
+    elif one.reason:  # it was suspended
+        one.out.append(Tell(notice("ip.resumed", f"{one.place.ip} is back on {one.place.interface}", where=one.resource)))
+        one.out.append(Changed(one.resource, OK, ""))
+    one.reason = ""
 
 
 def _taking_timer(one: FailoverIp, m: Moment, _event: IpInput) -> None:
@@ -150,7 +165,7 @@ def _held_network_changed(one: FailoverIp, m: Moment, _event: IpInput) -> None:
     assert one.place is not None
     assert one.wanted is not None
     if reason := trouble(one.place, one.wanted, m.network):
-        one.lose(m, reason)
+        _trouble(one, m, reason)
         return
     if own_copy(one.place, m.network) is not None:
         return
@@ -185,7 +200,10 @@ def _held_pulsed(one: FailoverIp, m: Moment, _event: IpInput) -> None:
 def _held_heard(one: FailoverIp, m: Moment, event: IpInput) -> None:
     assert isinstance(event, NeighbourHeard)
     assert one.place is not None
-    if event.kind not in _CLAIMS or event.ip != one.place.ip:
+    if event.kind not in CLAIMS or event.ip != one.place.ip:
+        return
+    if suspension.yields(one, m, event):
+        one.suspend(m, f"another node of this cluster ({mac_text(event.mac)}) holds {one.place.ip} too and goes first")
         return
     one.conflicts, claim = one.conflicts.heard(m.now_us, event.mac)
     if claim.defend:
@@ -221,7 +239,7 @@ def _adopted_network_changed(one: FailoverIp, m: Moment, _event: IpInput) -> Non
     if not own_copy(one.place, m.network):
         one.lose(m, "the kernel's lease ended before this node's membership was confirmed")
     elif reason := trouble(one.place, one.wanted, m.network):
-        one.lose(m, reason)
+        _trouble(one, m, reason)
     elif one.has_looked and m.is_entitled:
         one.phase, one.lease = Phase.HELD, None
         one.put(m)
@@ -263,20 +281,31 @@ Move = Callable[[FailoverIp, Moment, IpInput], None]
 MOVES: dict[tuple[Phase, type[IpInput]], Move] = {
     (Phase.ADOPTED, Pulsed): _adopted_pulsed,
     (Phase.ADOPTED, NetworkChanged): _adopted_network_changed,
+    (Phase.ADOPTED, Surveyed): suspension.survey_heard,
     (Phase.ASKING, TimerFired): _asking_event,
     (Phase.ASKING, Pulsed): _asking_event,
     (Phase.ASKING, NetworkChanged): _asking_event,
     (Phase.ASKING, NeighbourHeard): _asking_heard,
     (Phase.ASKING, Denied): _denied,
+    (Phase.ASKING, Surveyed): suspension.survey_heard,
     (Phase.TAKING, NetworkChanged): _taking_network_changed,
     (Phase.TAKING, TimerFired): _taking_timer,
     (Phase.TAKING, Denied): _denied,
+    (Phase.TAKING, Surveyed): suspension.survey_heard,
     (Phase.HELD, NetworkChanged): _held_network_changed,
     (Phase.HELD, NeighbourHeard): _held_heard,
     (Phase.HELD, Pulsed): _held_pulsed,
     (Phase.HELD, Healed): _held_healed,
     (Phase.HELD, TimerFired): _held_timer,
     (Phase.HELD, Denied): _held_denied,
+    (Phase.HELD, Surveyed): suspension.survey_heard,
+    (Phase.SUSPENDED, NetworkChanged): suspension.network_changed,
+    (Phase.SUSPENDED, NeighbourHeard): suspension.heard,
+    (Phase.SUSPENDED, Surveyed): suspension.resume,
+    (Phase.SUSPENDED, Pulsed): suspension.resume,
+    (Phase.SUSPENDED, TimerFired): suspension.resume,
+    (Phase.SUSPENDED, Doubted): suspension.doubted,
+    (Phase.SUSPENDED, Denied): suspension.denied,
     (Phase.DROPPING, NetworkChanged): _dropping_network_changed,
     (Phase.DROPPING, TimerFired): _dropping_timer,
 }

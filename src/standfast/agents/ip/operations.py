@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from standfast.agents.ip.api import Ask, Done, Look, Operate, Pulsed, Remember, Watch
 from standfast.agents.ip.conflicts import Conflicts, mac_text
-from standfast.agents.ip.holder import GENERIC, NOT_RUNNING, OK, ORPHAN_US, FailoverIp, Moment, Phase
+from standfast.agents.ip.holder import DEGRADED, GENERIC, NOT_RUNNING, OK, ORPHAN_US, FailoverIp, Moment, Phase
 from standfast.agents.ip.moves import ask, step
 from standfast.agents.ip.parameters import Parameters
 from standfast.agents.ip.placement import Place, copies, interface_of, own_copy, speaks_ethernet, trouble
+from standfast.agents.ip.suspension import release
 from standfast.base.ids import US_PER_S
 
 EVIDENCE_WAIT_US = 2 * US_PER_S  # a start may come a moment before the first pulse of its view
@@ -26,7 +27,7 @@ def start(one: FailoverIp, m: Moment, op: Operate, wanted: Parameters, place: Pl
     is_here = one.phase is Phase.STOPPED and any(copy.valid_s is None for copy in copies(place.ip, m.network))
     if one.phase in (Phase.TAKING, Phase.HELD):
         one.drop_all(m)  # another place than before
-    if reason := trouble(place, wanted, m.network):
+    if (reason := trouble(place, wanted, m.network)) and not m.outlooks.is_doubted:
         one.fail(reason)
         return
     one.raw, one.wanted, one.place, one.lease = op.parameters, wanted, place, None
@@ -59,6 +60,9 @@ def stop(one: FailoverIp, m: Moment, run: int, ip: str | None) -> None:
 def monitor(one: FailoverIp, m: Moment, op: Operate, wanted: Parameters) -> None:
     """Answer from the kernel's picture, and have it looked at again: the safety net of the netlink watch."""
     one.orphan_us = None
+    if one.phase is Phase.SUSPENDED:
+        _monitored_suspended(one, m, op)
+        return
     here = copies(str(wanted.ip), m.network)
     if one.phase is Phase.HELD or (here and (op.probe or one.phase is Phase.ADOPTED)):
         _monitored(one, m, op)
@@ -110,6 +114,15 @@ def _monitored(one: FailoverIp, m: Moment, op: Operate) -> None:
         one.announcements = one.announcements.refreshed(one.wanted.arp_count_refresh)
     rival = one.conflicts.rival(m.now_us)
     one.out += (Look(), Done(op.run, OK, f"also claimed by {mac_text(rival)}" if rival else ""))
+
+
+def _monitored_suspended(one: FailoverIp, m: Moment, op: Operate) -> None:
+    """Degraded while the doubt lasts. After it, or when the cluster asks as if it knew nothing, it is simply not up."""
+    if m.outlooks.is_doubted and not op.probe:
+        one.out.append(Done(op.run, DEGRADED, one.reason))
+        return
+    one.out.append(Done(op.run, NOT_RUNNING, one.reason))
+    release(one)
 
 
 def _claim(one: FailoverIp, m: Moment, op: Operate, wanted: Parameters) -> None:
