@@ -38,20 +38,21 @@ ROOMS = (
 Names = dict[str, str]
 
 NOT_FOLLOWED = {
-    "totem.token_warning": "token_warning_percent",
-    "totem.ip_dscp": "ip_dscp",
-    "totem.link_mode": "link_mode",
-    "totem.block_unlisted_ips": "block_unlisted_ips",
-    "quorum.provider": "quorum.provider",
-    "quorum.votes": "quorum.votes",
-    "quorum.device": "quorum.device",
-    "system.priority": "system.priority",
-    "system.state_dir": "own.state_dir",
-    "resources": "watchdog_device",
-    "uidgid": "config.users",
-    "standfast": "own.",
+    "totem.token_warning": r"token_warning_percent",
+    "totem.ip_dscp": r"\.ip_dscp",
+    "totem.link_mode": r"\.link_mode",
+    "totem.block_unlisted_ips": r"block_unlisted_ips",
+    "quorum.provider": r"(section|quorum)\.provider",
+    "quorum.votes": r"section\.votes",
+    "quorum.device": r"(section|quorum)\.device",
+    "system.priority": r"system\.priority",
+    "system.state_dir": r"\.own\.state_dir",
+    "resources": r"watchdog_device",
+    "uidgid": r"config\.users",
+    "standfast": r"\.own\b",
 }
-"""Keys, or whole sections, that are read and checked while nothing acts on them yet, and the attribute that would be read."""
+"""Keys, or whole sections, that are read and checked while nothing acts on them yet, and the pattern of
+code that would follow them."""
 
 
 @dataclass(frozen=True)
