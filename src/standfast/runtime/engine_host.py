@@ -208,6 +208,8 @@ class EngineHost:
                         self._step(Requested(ring_wire.decode_request(body)))
         except (ConnectionError, Malformed) as fault:
             self._tell(error("engine.manager-line", "the line to the manager broke", str(fault)))
+        except asyncio.CancelledError:
+            return  # the loop ends; asyncio's own callback would print a cancelled connection as an error
         finally:
             writer.close()
             if self._client is writer:

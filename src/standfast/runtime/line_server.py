@@ -91,8 +91,8 @@ class LineServer:
                 if request is None:
                     break
                 self._handle(caller, request)
-        except (ConnectionError, ValueError):  # ValueError: a line over the limit
-            pass
+        except (ConnectionError, ValueError, asyncio.CancelledError):
+            pass  # ValueError: a line over the limit. Cancelled: the loop ends
         finally:
             del self._writers[caller.connection]
             writer.close()
