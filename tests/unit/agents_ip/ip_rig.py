@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import count
 
 from standfast.agents.ip.api import (
+    NEIGHBOURS_MAX,
     AddressSeen,
     Adopt,
     Announce,
@@ -19,6 +20,7 @@ from standfast.agents.ip.api import (
     IpEffect,
     IpInput,
     Look,
+    Neighbour,
     NeighbourHeard,
     NetworkChanged,
     NetworkState,
@@ -30,6 +32,8 @@ from standfast.agents.ip.api import (
     Revoked,
     Route,
     SetTimer,
+    Survey,
+    Surveyed,
     Tell,
     TimerFired,
     Watch,
@@ -38,6 +42,8 @@ from standfast.agents.ip.machine import FailoverIps
 
 MS, S = 1_000, 1_000_000
 OWN, FOREIGN = bytes.fromhex("020000000001"), bytes.fromhex("0200000000ff")
+PEER, PEERS = bytes.fromhex("020000000002"), ("172.16.0.20",)
+CLIENT = bytes.fromhex("0200000000c1")
 VIP, VIP6 = "172.16.0.100", "fd00::100"
 SEED = (("ip", VIP), ("cidr_netmask", "32"), ("arp_count", "10"), ("arp_count_refresh", "5"))
 STATICS = (AddressSeen("eth0", "172.16.0.10", 24, "eth0", None), AddressSeen("eth0", "fd00::10", 64, "", None))
@@ -48,7 +54,11 @@ class Rig:
     """One node: the machine under test, a kernel that keeps leases, a stranger that may answer, pulses while `pulsing`."""
 
     def __init__(self, *, pulsing: bool = True) -> None:
-        self.ips = FailoverIps()
+        self.ips = FailoverIps(PEERS)
+        self.cut = False  # no frame passes, though the carrier stays
+        self.living: dict[str, bytes] = {}  # who answers on the network
+        self.known: tuple[Neighbour, ...] = ()  # the kernel's table
+        self.surveys: dict[str, Survey] = {}  # under way
         self.now = 0
         self.order = count()
         self.queue: list[tuple[int, int, IpInput]] = []
@@ -57,6 +67,7 @@ class Rig:
         self.links: tuple[Interface, ...] = ()
         self.up: dict[tuple[str, str, int], int | None] = {}  # when the kernel ends it; None: never
         self.stranger_until = 0  # answers probes until then
+        self.stranger = FOREIGN
         self.pulsing = pulsing
         self.next_pulse = 0
         self.until = 0
@@ -133,6 +144,8 @@ class Rig:
     def give(self, event: IpInput) -> None:
         if isinstance(event, NetworkChanged):
             event = NetworkChanged(self.state())
+        if isinstance(event, Surveyed):
+            event = Surveyed(event.interface, self.known, self.answered(self.surveys.pop(event.interface)))
         if isinstance(event, Revoked):
             self.until = 0
         effects = self.ips.step(self.now, event)
@@ -153,8 +166,13 @@ class Rig:
                 self.tell_network()
             case Ask():
                 self.note("ask")
-                if self.now < self.stranger_until:
-                    self.at(1 * MS, NeighbourHeard("eth0", effect.ip, FOREIGN, "reply"))
+                if self.now < self.stranger_until and self.passes:
+                    self.at(1 * MS, NeighbourHeard("eth0", effect.ip, self.stranger, "reply"))
+            case Survey():
+                assert effect.interface not in self.surveys, "two surveys at a time"
+                assert len(effect.ips) <= NEIGHBOURS_MAX
+                self.surveys[effect.interface] = effect
+                self.at(21 * MS if self.answered(effect) else effect.window_ms * MS, Surveyed(effect.interface, (), ()))
             case Announce():
                 assert effect.mac == OWN
                 self.announced.append(self.now)
@@ -177,6 +195,15 @@ class Rig:
                     self.remembered[effect.resource] = effect.parameters
             case Watch() | Promote():
                 pass
+
+    def answered(self, survey: Survey) -> tuple[str, ...]:
+        """Who would answer now: whoever is asked for, known to the kernel, or speaks by itself."""
+        return tuple(self.living) if self.passes else ()
+
+    @property
+    def passes(self) -> bool:
+        """Whether frames come and go."""
+        return self.link.carrier and self.link.is_up and self.link.index > 0 and not self.cut
 
     def put(self, put: PutAddress) -> None:
         assert self.now < self.until, "put without evidence"
@@ -220,7 +247,8 @@ class Rig:
 
 def reborn(rig: Rig) -> Rig:
     """The manager is killed and started again: a new machine, the same kernel."""
-    rig.ips, rig.timer, rig.queue, rig.until = FailoverIps(), None, [], 0
+    rig.ips, rig.timer, rig.queue, rig.until = FailoverIps(PEERS), None, [], 0
+    rig.surveys.clear()
     rig.log.clear()
     rig.give(NetworkChanged(NetworkState()))
     rig.give(Adopt("vip", rig.remembered["vip"]))

@@ -299,6 +299,7 @@ MOVES: dict[tuple[Phase, type[IpInput]], Move] = {
     (Phase.HELD, TimerFired): _held_timer,
     (Phase.HELD, Denied): _held_denied,
     (Phase.HELD, Surveyed): suspension.survey_heard,
+    (Phase.HELD, Doubted): suspension.held_doubted,
     (Phase.SUSPENDED, NetworkChanged): suspension.network_changed,
     (Phase.SUSPENDED, NeighbourHeard): suspension.heard,
     (Phase.SUSPENDED, Surveyed): suspension.resume,

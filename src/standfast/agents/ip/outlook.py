@@ -29,6 +29,9 @@ WINDOW_MS = 1_000
 AGAIN_MS = 300
 """Where nobody answered, the next question follows at once and has this long."""
 
+SILENT_MS = 160
+"""The same where nobody ever was. An address is up there, and when a cut heals it must go before a client learns of it."""
+
 COMPANY_US = 2 * US_PER_S
 """Where somebody answered, the next question comes this much later: a cut may follow the death of a peer."""
 
@@ -49,6 +52,9 @@ class Sight(Enum):
     COMPANY = auto()  # somebody answers
     SILENT = auto()  # nobody answers, nor ever did, the cluster's own nodes apart
     CUT_OFF = auto()  # nobody answers any more
+
+
+_WINDOWS_MS = {Sight.SILENT: SILENT_MS, Sight.CUT_OFF: AGAIN_MS}
 
 
 @dataclass(slots=True)
@@ -86,8 +92,7 @@ class Outlooks:
             if not one.is_asked and now_us >= one.due_us:
                 one.is_asked = True
                 ips = (*one.witnesses, *self._peers_on(name, network))[:NEIGHBOURS_MAX]
-                has_verdict = one.sight in (Sight.SILENT, Sight.CUT_OFF)
-                out.append(Survey(name, ips, AGAIN_MS if has_verdict else WINDOW_MS))
+                out.append(Survey(name, ips, _WINDOWS_MS.get(one.sight, WINDOW_MS)))
         return tuple(out)
 
     def next_us(self, interfaces: tuple[str, ...]) -> int | None:

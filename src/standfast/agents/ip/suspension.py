@@ -40,6 +40,14 @@ def survey_heard(one: FailoverIp, m: Moment, event: IpInput) -> None:
         one.out.append(Ask(one.place.interface, one.place.ip))
 
 
+def held_doubted(one: FailoverIp, m: Moment, _event: IpInput) -> None:
+    """The doubt is over, and nobody could see until a moment ago that this node has the address: whoever had it on the other side
+    of the cut keeps it, and the cluster finds it gone here."""
+    if not m.outlooks.is_doubted and one.is_unseen(m):
+        one.suspend(m, "it was held here unseen while the cluster was cut in two, and may be held elsewhere")
+        one.wait_us = m.now_us + RELEASED_US
+
+
 def yields(one: FailoverIp, m: Moment, event: NeighbourHeard) -> bool:
     """Another node of this cluster holds the address too: a cut heals. Who gives way before the views have met? Whoever held it
     unseen; else the higher MAC, as between two that ask (moves.py). A stranger's claim is never given way to."""
