@@ -10,6 +10,7 @@ import contextlib
 import errno
 import os
 import socket
+import struct
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -44,6 +45,7 @@ from standfast.runtime.line_server import Caller, Json, LineServer, failure, suc
 
 DATAGRAM_BYTES_MAX = 65_535
 DATAGRAMS_PER_WAKE = 64
+ERRORS_PER_WAKE = 1024
 UNSENT_BYTES_MAX = 64 * 1024 * 1024
 ADJUSTMENTS = ("expected_votes", "votes", "cancel_wait_for_all", "kill", "leave")
 
@@ -145,22 +147,21 @@ class EngineHost:
         for _ in range(DATAGRAMS_PER_WAKE):
             try:
                 data, source = sock.recvfrom(DATAGRAM_BYTES_MAX)
-            except BlockingIOError:
-                return
-            except OSError as fault:
-                if fault.errno == errno.ECONNREFUSED:
-                    self._refused(link, sock)
-                    continue
+            except OSError:
+                # Nothing to read, or an error of an earlier datagram. Either way the error queue has to be emptied: as long as
+                # there is anything in it, the socket counts as ready, and this would be called for ever.
+                self._read_errors(link, sock)
                 return
             self._step(DatagramReceived(link, (source[0], source[1]), data))
 
-    def _refused(self, link: int, sock: socket.socket) -> None:
-        for _ in range(DATAGRAMS_PER_WAKE):
+    def _read_errors(self, link: int, sock: socket.socket) -> None:
+        """Empty the socket's error queue (ip(7), IP_RECVERR); a closed port is news, all else is silence."""
+        for _ in range(ERRORS_PER_WAKE):
             try:
-                _, _, _, target = sock.recvmsg(1, 512, socket.MSG_ERRQUEUE)
+                _, extras, _, target = sock.recvmsg(1, 512, socket.MSG_ERRQUEUE)
             except OSError:
                 return
-            if target:
+            if target and any(_is_refusal(level, kind, extra) for level, kind, extra in extras):
                 self._step(PeerRefused(link, (target[0], target[1])))
 
     # ---- timer, disk, end ----------------------------------------------------------------------------------------
@@ -260,6 +261,14 @@ class EngineHost:
         return success(request)
 
 
+def _is_refusal(level: int, kind: int, extra: bytes) -> bool:
+    """Whether this is ICMP's word that a port is closed: struct sock_extended_err, errno and origin (2: ICMP, 3: ICMPv6)."""
+    if (level, kind) not in ((socket.IPPROTO_IP, _IP_RECVERR), (socket.IPPROTO_IPV6, _IPV6_RECVERR)) or len(extra) < 5:
+        return False
+    number, origin = _EXTENDED_ERROR.unpack_from(extra)
+    return number == errno.ECONNREFUSED and origin in (2, 3)
+
+
 def _bind(address: Address) -> socket.socket:
     family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
@@ -280,6 +289,7 @@ def _bind(address: Address) -> socket.socket:
 
 _IP_RECVERR = 11
 _IPV6_RECVERR = 25
+_EXTENDED_ERROR = struct.Struct("=IB")
 
 
 def _not_bound(address: Address, fault: OSError) -> Report:

@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import grp
 import os
+import resource
 import socket
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from standfast.config.parse import parse_config
 
 CONFIG_BYTES_MAX = 1 << 20
 EXIT_CONFIG = 78
+REAL_TIME_US_MAX = 2_000_000
 _MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
 
 
@@ -92,6 +94,9 @@ def protect_engine(real_time: bool) -> tuple[Report, ...]:
         reports.append(_unprotected("memory cannot be locked", os.strerror(ctypes.get_errno()), "LimitMEMLOCK=infinity"))
     if real_time:
         try:
+            # Whatever goes wrong, it must not take the host's processor for good: after this time without a pause SIGXCPU ends
+            # the engine (setrlimit(2), RLIMIT_RTTIME), and its supervisor starts it again.
+            resource.setrlimit(resource.RLIMIT_RTTIME, (REAL_TIME_US_MAX, REAL_TIME_US_MAX))
             os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(1))
         except OSError as fault:
             reports.append(_unprotected("no real-time priority", fault.strerror or str(fault), "LimitRTPRIO=99, or sched_rr: no"))
