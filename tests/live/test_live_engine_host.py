@@ -1,4 +1,4 @@
-"""The engine's sockets, with real ICMP: a closed port is news once a datagram, an unreachable host is silence, and neither spins."""
+"""The engine's sockets, with real ICMP: a closed port is news, an unreachable host is silence, and neither makes it spin."""
 
 from __future__ import annotations
 
