@@ -651,7 +651,7 @@ def _places(folder: Path) -> agents.Places:
 def test_lists(tmp_path: Path) -> None:
     places = _places(tmp_path)
     assert agents.classes() == ("lsb", "ocf", "service", "stonith", "systemd")
-    assert agents.providers(places=places) == ("zeta",)
+    assert agents.providers(places=places) == ("heartbeat", "zeta")
     assert agents.providers("Own", places) == ("zeta",)
     assert agents.list_agents("ocf", "zeta", places) == ("Fails", "Flood", "Leaves", "Noise", "Own", "Slow")
     assert agents.list_agents("lsb", places=places) == ("web",)

@@ -1,5 +1,8 @@
 """Which agents this host has, and what they say of themselves: for `crm ra` without a cluster.
 
+Native agents are part of Standfast and need no installation. They answer to the name of the shell agent that they stand in for,
+and come before it, since they are what runs (unless a resource has the meta-attribute native=false).
+
 Owns: looking into the fixed directories and running `meta-data` with a deadline. Does not own how an agent is run otherwise
 (executor), what its meta-data means (executor/metadata.py), what is printed (shell).
 """
@@ -15,6 +18,7 @@ import subprocess
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib import resources
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
@@ -30,6 +34,9 @@ DEADLINE_S = 10.0
 
 METADATA_BYTES_MAX = 1024 * 1024
 _FILE_BYTES_MAX = 64 * 1024
+
+NATIVE = {("heartbeat", "IPaddr2"): "standfast.agents.ip"}
+"""The native OCF agents by (provider, type), and the package that holds their metadata.xml."""
 
 _UNIT_SUFFIXES = (".service", ".socket", ".mount", ".timer", ".path")
 _NO_SCRIPTS = ("README", "skeleton", "rc", "rcS", "halt", "reboot", "single", "functions")
@@ -61,6 +68,7 @@ def providers(agent_type: str = "", places: Places = HERE) -> tuple[str, ...]:
     """The providers of OCF agents on this host, sorted; with `agent_type`, those that have that agent."""
     root = f"{places.ocf_root}/resource.d"
     found = [name for name in _names(root) if os.path.isdir(f"{root}/{name}")]
+    found = sorted({*found, *(provider for provider, _ in NATIVE)})
     return tuple(name for name in found if not agent_type or agent_type in list_agents("ocf", name, places))
 
 
@@ -71,7 +79,8 @@ def list_agents(standard: str, provider: str = "", places: Places = HERE) -> tup
         case AgentClass.OCF:
             chosen = [provider] if provider else list(providers(places=places))
             folders = [f"{places.ocf_root}/resource.d/{name}" for name in chosen]
-            return _sorted(name for folder in folders for name in _programs(folder))
+            native = [name for by, name in NATIVE if by in chosen]
+            return _sorted((*native, *(name for folder in folders for name in _programs(folder))))
         case AgentClass.LSB:
             return _sorted(name for name in _programs(places.init_dir) if name not in _NO_SCRIPTS)
         case AgentClass.SYSTEMD:
@@ -103,11 +112,14 @@ def resolve(text: str, places: Places = HERE) -> Agent:
     )
 
 
-def metadata(agent: Agent, deadline_s: float = DEADLINE_S, places: Places = HERE) -> bytes:
-    """The agent's meta-data as XML, as it printed it (OCF, stonith) or made from its file (lsb, systemd, service).
+def metadata(agent: Agent, deadline_s: float = DEADLINE_S, places: Places = HERE, *, native: bool = True) -> bytes:
+    """The agent's meta-data as XML, as it printed it (OCF, stonith) or made from its file (lsb, systemd, service). Of a native
+    agent its own, with `native` False that of the shell agent of the same name.
 
     Raises Refused when the agent is not here, fails, prints too much, or takes longer than `deadline_s`."""
     match agent.standard:
+        case AgentClass.OCF if native and (agent.provider, agent.type) in NATIVE:
+            return resources.files(NATIVE[agent.provider, agent.type]).joinpath("metadata.xml").read_bytes()
         case AgentClass.OCF:
             settings = environment.Settings(os.uname().nodename, places.ocf_root, places.init_dir)
             request = Request(agent.type, agent, "meta-data", 0, int(deadline_s * 1000), (), (), "")
@@ -126,13 +138,13 @@ def metadata(agent: Agent, deadline_s: float = DEADLINE_S, places: Places = HERE
             return metadata(Agent(AgentClass.LSB if is_script else AgentClass.SYSTEMD, "", agent.type), deadline_s, places)
 
 
-def describe(agent: Agent, deadline_s: float = DEADLINE_S, places: Places = HERE) -> AgentMetadata:
+def describe(agent: Agent, deadline_s: float = DEADLINE_S, places: Places = HERE, *, native: bool = True) -> AgentMetadata:
     """The meta-data as typed values. Raises Refused as `metadata` does, and when the XML cannot be read."""
     from standfast.base.wire import Malformed  # late: a tool that only lists agents needs no XML
     from standfast.executor.metadata import parse
 
     try:
-        return parse(metadata(agent, deadline_s, places))
+        return parse(metadata(agent, deadline_s, places, native=native))
     except Malformed as bad:
         remedy = "report it to the agent's author"
         raise Refused(error("agents.metadata", f"the meta-data of {agent} cannot be read", str(bad), remedy)) from bad
