@@ -169,7 +169,8 @@ class Rig:
                 if self.now < self.stranger_until and self.passes:
                     self.at(1 * MS, NeighbourHeard("eth0", effect.ip, self.stranger, "reply"))
             case Survey():
-                assert effect.interface not in self.surveys, "two surveys at a time"
+                self.queue = [entry for entry in self.queue if not isinstance(entry[2], Surveyed)]  # a new one replaces it
+                heapq.heapify(self.queue)
                 assert len(effect.ips) <= NEIGHBOURS_MAX
                 self.surveys[effect.interface] = effect
                 self.at(21 * MS if self.answered(effect) else effect.window_ms * MS, Surveyed(effect.interface, (), ()))

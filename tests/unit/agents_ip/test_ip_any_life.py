@@ -11,16 +11,18 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from standfast.agents.ip.api import (
+    Doubted,
     Forget,
     Healed,
+    Neighbour,
     NeighbourHeard,
     Revoked,
 )
 
 if TYPE_CHECKING:
-    from tests.unit.agents_ip.ip_rig import MS, VIP, VIP6, Rig, S, reborn
+    from tests.unit.agents_ip.ip_rig import CLIENT, MS, PEER, PEERS, VIP, VIP6, Rig, S, reborn
 else:
-    from ip_rig import MS, VIP, VIP6, Rig, S, reborn
+    from ip_rig import CLIENT, MS, PEER, PEERS, VIP, VIP6, Rig, S, reborn
 
 
 # ---- interrupted at every step --------------------------------------------------------------------------------------
@@ -155,6 +157,31 @@ class AnyLife(RuleBasedStateMachine):
     @rule(on=st.booleans())
     def the_kernel_refuses(self, on: bool) -> None:
         self.rig.deaf = on
+
+    @rule(on=st.booleans())
+    def doubted(self, on: bool) -> None:
+        self.rig.give(Doubted(is_alone=on))
+
+    @rule(on=st.booleans())
+    def the_switch_fails(self, on: bool) -> None:
+        self.rig.cut = on
+
+    @rule(
+        who=st.sampled_from([(), ((PEERS[0], PEER),), (("172.16.0.200", CLIENT),), ((PEERS[0], PEER), ("172.16.0.200", CLIENT))])
+    )
+    def who_is_there(self, who: tuple[tuple[str, bytes], ...]) -> None:
+        self.rig.living = dict(who)
+        self.rig.known = (*self.rig.known, *(Neighbour(ip, mac, 0) for ip, mac in who))[-20:]
+
+    @precondition(lambda self: not self.rig.ips.held())
+    @rule()
+    def long_cut_off_it_holds_nothing(self) -> None:
+        """A node that knows that it is cut off stays without the address, whatever it was asked before."""
+        self.rig.give(Doubted(is_alone=True))
+        self.rig.cut, self.rig.known = True, (Neighbour("172.16.0.200", CLIENT, 0),)
+        self.rig.operate("start", self.parameters)
+        self.rig.run(9 * S)
+        assert not self.rig.ips.held()
 
     @rule()
     def healed(self) -> None:

@@ -201,7 +201,7 @@ class Ask:
 class Survey:
     """Ask `ips`, the kernel's known neighbours and whoever speaks meanwhile, NEIGHBOURS_MAX in all, whether they are there: four
     times within `window_ms`, by ARP or neighbour solicitation. Ends with a Surveyed at the first answer, or at the window's end.
-    One is under way on an interface at a time."""
+    A new one replaces the one that is under way on its interface."""
 
     interface: str
     ips: tuple[str, ...]
