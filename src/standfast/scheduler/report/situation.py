@@ -56,8 +56,13 @@ def _node(cluster: Cluster, node: Node) -> NodeStatus:
         is_dc=node is cluster.dc,
         resources_running=len(node.running),
         health=health_of(cluster, node),
-        attributes=tuple(sorted((k, v) for k, v in node.attrs.items() if not k.startswith("#") or k.startswith(("#health", "#feature-set")))),
+        attributes=tuple(sorted((name, value) for name, value in node.attrs.items() if _is_shown(name))),
     )
+
+
+def _is_shown(attribute: str) -> bool:
+    """Names with a hash are the scheduler's own, but for those that status commands show."""
+    return not attribute.startswith("#") or attribute.startswith(("#health", "#feature-set"))
 
 
 def health_of(cluster: Cluster, node: Node) -> str:
