@@ -34,8 +34,12 @@ MASKS = (
     (re.compile(r"\bat [A-Z][a-z]{2} +\d+ .*"), "DATE"),
     (re.compile(r"(Ring ID: +\S+?\.)[0-9a-f]+"), r"\1SEQ"),
     (re.compile(r"(join_count \(u32\) = )\d+"), r"\1N"),
+    (re.compile(r"eth0@if\d+ *"), "eth0 "),
     (re.compile(r"\s+$", re.M), ""),
 )
+ATTEMPTS = 3
+STARVED = "this node was not running for"
+"""What the log says of a host that this machine gave no CPU for long: then the text is typed once more, on fresh hosts."""
 
 
 @dataclass
@@ -186,17 +190,31 @@ def test_the_reader_finds_every_kind_of_step() -> None:
     ]
 
 
-@pytest.mark.timeout(300)
-def test_the_tutorial_can_be_typed_as_it_stands(tmp_path: Path) -> None:
+def type_it_all(log: Path) -> tuple[list[str], bool]:
+    """What was different, and whether a host was starved meanwhile."""
     with Lab(list(NAMES)) as lab:
-        typist = Typist(lab, tmp_path / "log")
+        typist = Typist(lab, log)
         for step in read(TUTORIAL.read_text()):
             if isinstance(step, Command):
                 typist.compare(step)
             else:
                 typist.do(step)
-        logs = [f"--- {name}\n{host.read('/var/log/corosync/corosync.log')[-4000:]}" for name, host in lab.hosts.items()]
-    assert not typist.differences, "\n\n".join([*typist.differences, *logs])
+        logs = {name: host.read("/var/log/corosync/corosync.log") for name, host in lab.hosts.items()}
+    if not typist.differences:
+        return [], False
+    return [*typist.differences, *(f"--- {name}\n{text[-3000:]}" for name, text in logs.items())], STARVED in "".join(
+        logs.values()
+    )
+
+
+@pytest.mark.timeout(600)
+def test_the_tutorial_can_be_typed_as_it_stands(tmp_path: Path) -> None:
+    for attempt in range(ATTEMPTS):
+        differences, is_starved = type_it_all(tmp_path / f"log-{attempt}")
+        if not is_starved:
+            break
+    report = "\n\n".join(differences)
+    assert not differences, report
 
 
 def accept() -> None:
