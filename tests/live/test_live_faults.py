@@ -132,6 +132,7 @@ def test_the_interface_is_gone(cluster: Rig) -> None:
     lost.run(["ip", "link", "del", "eth0"])
     taken_over(cluster, lost, start_s, 3.0)
     said(cluster, lost, "the address is given up", "eth0")
+    wait_until("it knows", lambda: "ha-vip\t(ocf:heartbeat:IPaddr2):\t Stopped" in lost.type("crm status"), 10)
 
 
 def test_the_address_is_deleted_by_hand(cluster: Rig) -> None:
