@@ -155,7 +155,7 @@ class VoteQuorum:
             self._told(node, told.get(node) or self._unannounced(node))
         for node in sorted(told):
             # Last, because the members announced their expected votes before they knew of the leave.
-            if node not in members and told[node].is_leaving:
+            if self._rules.allow_downscale and node not in members and told[node].is_leaving:
                 self._told(node, told[node])
         self._recalculate()
         return self.current
