@@ -169,7 +169,7 @@ class Rig:
         host.signal_all(signal.SIGSTOP)
         time.sleep(FROZEN_S)
         two_s = self.watch.two_holders_s(start_s)
-        outage = self._gap(start_s, patience_s=1.0)
+        outage = self._gap(start_s, patience_s=5.0)
         back = self.probe.first_answer_s(start_s, not_from=source)
         host.signal_all(signal.SIGCONT)
         return {"freeze_back": back, "freeze_outage": outage, "freeze_two": two_s}
