@@ -1,7 +1,7 @@
 """One node's failover IPs on the real kernel, without the rest of Standfast: commands on stdin, events on stdout (JSON lines).
 
-Run inside a network namespace by test_live_ip.py. Commands: {"pulse": bool}, {"revoke": reason}, {"adopt": parameters},
-{"operate": {...}}.
+Run inside a network namespace by test_live_ip.py. Commands: {"pulse": bool}, {"revoke": reason}, {"doubt": bool},
+{"adopt": parameters}, {"operate": {...}}.
 Every line out has `at`, seconds of CLOCK_MONOTONIC, which all namespaces of a host share.
 """
 
@@ -20,6 +20,7 @@ from standfast.agents.ip.api import (
     Ask,
     Changed,
     Done,
+    Doubted,
     DropAddress,
     IpEffect,
     IpInput,
@@ -30,6 +31,7 @@ from standfast.agents.ip.api import (
     PutAddress,
     Revoked,
     SetTimer,
+    Survey,
     Tell,
     TimerFired,
     Watch,
@@ -37,7 +39,7 @@ from standfast.agents.ip.api import (
 from standfast.agents.ip.machine import FailoverIps
 from standfast.runtime.netlink import Network
 
-KERNEL = (PutAddress, DropAddress, Ask, Announce, Watch, Promote, Look)
+KERNEL = (PutAddress, DropAddress, Ask, Survey, Announce, Watch, Promote, Look)
 
 
 def now_us() -> int:
@@ -90,6 +92,8 @@ class Driver:
         if "revoke" in said:
             self.pulsing = False
             self.give(Revoked(said["revoke"]))
+        if "doubt" in said:
+            self.give(Doubted(said["doubt"]))
         if "adopt" in said:
             self.give(Adopt("vip", tuple(sorted(said["adopt"].items()))))
         if "operate" in said:

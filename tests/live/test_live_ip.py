@@ -323,6 +323,31 @@ def test_ipv6(lab: dict[str, Node]) -> None:
     until(lambda: b.mac() in c.ip("-6", "neigh", "show", VIP6), 1)
 
 
+@pytest.mark.parametrize("neighbour", ["172.16.77.200", "fd77::200"])
+def test_cut_off_behind_a_switch_it_is_suspended_and_comes_back(lab: dict[str, Node], neighbour: str) -> None:
+    """The only neighbour is known by one family alone; a survey by that family must tell whether it is there."""
+    a, switch = lab["a"].drive(), lab["a"].namespace[:-1] + "sw"
+    sh("ip", "netns", "exec", a.namespace, "ping", "-c1", "-W2", neighbour)
+    assert a.start({"ip": VIP6} if ":" in neighbour else SEED)["rc"] == 0
+    a.tell(doubt=True)
+    time.sleep(4)
+    assert not [line for line in a.hear_all() if line["kind"] == "Changed"], "in company"
+    sh("ip", "-n", switch, "link", "set", "pa", "nomaster")
+    cut = time.monotonic()
+    changed = a.wait("Changed", rc=190)
+    measured("suspended_s", round(changed["at"] - cut, 2))
+    assert neighbour in changed["reason"]
+    assert changed["at"] - cut < 4.5, "two seconds to the next survey, one for it, and slack"
+    assert a.addresses() == a.addresses(VIP6) == []
+    assert a.wait("Done", run=a.ask("monitor", {"ip": VIP6} if ":" in neighbour else SEED))["rc"] == 190
+    sh("ip", "-n", switch, "link", "set", "pa", "master", "br0")
+    healed = time.monotonic()
+    back = a.wait("Changed", rc=0)
+    measured("back_s", round(back["at"] - healed, 2))
+    assert back["at"] - healed < 2
+    assert len(a.addresses() + a.addresses(VIP6)) == 1
+
+
 def test_a_killed_manager_comes_back_without_an_outage(lab: dict[str, Node]) -> None:
     a, c = lab["a"].drive(), lab["c"]
     assert a.start()["rc"] == 0

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from standfast.agents.ip.api import DropAddress, Interface, PutAddress
+from standfast.agents.ip.api import DropAddress, Interface, Neighbour, PutAddress
 from standfast.base.wire import Malformed
 from standfast.runtime import rtnl
 from standfast.runtime.neighbours import (
@@ -19,11 +19,14 @@ from standfast.runtime.neighbours import (
     arp_announcements,
     arp_filter,
     arp_probe,
+    arp_question,
     nd_advertisement,
     nd_filter,
+    nd_question,
     nd_solicitation,
     read_frame,
     solicited_node,
+    speaker,
 )
 from standfast.runtime.netlink import Picture
 
@@ -217,3 +220,61 @@ def test_pyroute2_is_imported_narrowly() -> None:
     program = "import sys, standfast.runtime.netlink as n; print(*[m for m in sys.modules if m.startswith('pyroute2')])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.split() == [], "the top package's 160 modules cost 13 MB and 110 ms"
+
+
+# ---- surveys --------------------------------------------------------------------------------------------------------
+
+
+def test_questions_in_our_own_name_on_the_wire() -> None:
+    assert arp_question(MAC, None, "172.16.0.1") == arp_probe(MAC, "172.16.0.1")
+    assert arp_question(MAC, "172.16.0.10", "172.16.0.1").hex() == (
+        "ffffffffffff02000000000108060001080006040001020000000001ac10000a000000000000ac100001" + "00" * 18
+    )
+    assert nd_question(MAC, None, "fd00::1") == nd_solicitation(MAC, "fd00::1")
+    frame = nd_question(MAC, "fe80::1", "fd00::1")
+    assert frame[:14].hex() == "3333ff000001" + MAC.hex() + "86dd"
+    assert frame[22:38].hex() == "fe80" + "00" * 13 + "01"
+    assert frame[54] == 135
+    assert frame[78:] == b"\x01\x01" + MAC, "our own link-layer address, for the answer"
+
+
+def test_who_speaks() -> None:
+    reply = bytearray(arp_question(MAC, "172.16.0.10", "172.16.0.1"))
+    reply[21] = 2
+    assert speaker(bytes(reply)) == ("172.16.0.10", True)
+    assert speaker(arp_question(MAC, "172.16.0.10", "172.16.0.1")) == ("172.16.0.10", False)
+    assert speaker(arp_probe(MAC, "172.16.0.1")) is None, "a question without a name"
+    assert speaker(nd_question(MAC, "fe80::1", "fd00::1")) == ("fe80::1", False)
+    assert speaker(nd_solicitation(MAC, "fd00::1")) is None
+    assert speaker(nd_advertisement(MAC, "fd00::1")) == ("fd00::1", True)
+
+
+@given(st.binary(max_size=120))
+def test_rubbish_never_speaks_out_of_turn(frame: bytes) -> None:
+    for start in (b"", bytes(12) + b"\x08\x06", bytes(12) + b"\x86\xdd\x60" + bytes(5) + b"\x3a\xff"):
+        speaker(start + frame)
+
+
+def neighbour_message(family: int, state: int, ip: bytes, mac: bytes, confirmed_s: int, updated_s: int) -> bytes:
+    def attribute(kind: int, value: bytes) -> bytes:
+        return struct.pack("=HH", 4 + len(value), kind) + value + bytes(-len(value) % 4)
+
+    cache = struct.pack("=IIII", 100 * confirmed_s, 0, 100 * updated_s, 0)
+    body = struct.pack("=BxxxiHBB", family, 2, state, 0, 1) + attribute(1, ip) + attribute(2, mac) + attribute(3, cache)
+    return struct.pack("=IHHII", 16 + len(body), rtnl.NEWNEIGH, 0, 7, 0) + body
+
+
+def test_the_kernels_neighbours() -> None:
+    ip = bytes([172, 16, 0, 200])
+    assert rtnl.read_neighbour(neighbour_message(2, 0x04, ip, MAC, 60, 3)) == Neighbour("172.16.0.200", MAC, 3)
+    assert rtnl.read_neighbour(neighbour_message(10, 0x02, bytes(15) + b"\x01", MAC, 5, 9)) == Neighbour("::1", MAC, 5)
+    for state in (0x01, 0x20, 0x40):  # incomplete, failed, without ARP
+        assert rtnl.read_neighbour(neighbour_message(2, state, ip, MAC, 0, 0)) is None
+    assert rtnl.read_neighbour(neighbour_message(2, 0x02, ip, bytes(6), 0, 0)) is None
+    assert rtnl.read_neighbour(neighbour_message(7, 0x02, ip, MAC, 0, 0)) is None, "the forwarding table of a bridge"
+
+
+@given(st.binary(max_size=80))
+def test_rubbish_is_no_neighbour(tail: bytes) -> None:
+    with contextlib.suppress(Malformed):
+        rtnl.read_neighbour(neighbour_message(2, 0x02, bytes(4), MAC, 0, 0)[:28] + tail)
