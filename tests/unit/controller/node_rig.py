@@ -62,11 +62,14 @@ class Host:
         return ip.NetworkState((link,), addresses + held, (ip.Route("172.16.0.0/24", "eth0", 0),))
 
 
+CLIENT = ip.Neighbour("172.16.0.200", bytes.fromhex("0200000000c1"), 1)
+
+
 class Rig:
     """A cluster of `count` nodes named n1, n2, ... All start at once, with one view of all."""
 
     def __init__(self, count: int = 2) -> None:
-        self.now_us = 100 * SECOND
+        self.now_us = self.pulsed_us = 100 * SECOND
         self.wall_s = 1_800_000_000
         self.heap: list[tuple[int, int, Any]] = []
         self.tie = 0
@@ -77,6 +80,7 @@ class Rig:
         self.hang: set[tuple[str, str]] = set()
         self.ran: list[str] = []
         self.stranger: str = ""
+        self.silent: set[str] = set()  # hosts that nobody hears, though their links are up
         self.hosts = {NodeId(n): self.boot(NodeId(n)) for n in range(1, count + 1)}
         for host in self.hosts.values():
             self.begin(host)
@@ -149,7 +153,7 @@ class Rig:
             due = [(at_us, host.id, room) for host in self.hosts.values() if host.is_up for room, at_us in host.timers.items()]
             timer = min(due, default=None)
             first = self.heap[0][0] if self.heap else None
-            pulse_us = (self.now_us // (SECOND // 2) + 1) * (SECOND // 2)
+            pulse_us = self.pulsed_us + SECOND // 2
             upcoming = min(t for t in (timer[0] if timer else None, first, pulse_us) if t is not None)
             if upcoming > end_us:
                 self.now_us = end_us
@@ -166,6 +170,7 @@ class Rig:
         raise AssertionError("the rig does not come to rest")
 
     def pulse(self) -> None:
+        self.pulsed_us = self.now_us
         for member, (view, _) in sorted(self.view.items()):
             host = self.hosts[member]
             if host.is_up and member in view.members:
@@ -223,7 +228,7 @@ class Rig:
         assert len(holders) <= 1 or not self.all_connected(), f"two holders: {holders}"
 
     def all_connected(self) -> bool:
-        return all(h.carrier for h in self.hosts.values())
+        return all(h.carrier for h in self.hosts.values()) and not self.silent
 
     def perform(self, host: Host, effects: tuple[fx.NodeEffect, ...]) -> None:
         for effect in effects:
@@ -272,9 +277,14 @@ class Rig:
                 self.at(100, ("net", host.id))
             case ip.Look():
                 self.at(50, ("net", host.id))
+            case ip.Survey(interface, _, window_ms):
+                answered = (CLIENT.ip,) if host.carrier and host.name not in self.silent else ()
+                event = ip.Surveyed(interface, (CLIENT,), answered)
+                self.at(21_000 if answered else window_ms * 1000, ("heard", host.id, event))
             case ip.Ask(interface, address):
                 for other in self.hosts.values():
-                    if other is not host and address in other.addresses and other.carrier and host.carrier:
+                    cut = not self.all_connected() and not {host.name, other.name}.isdisjoint(self.silent)
+                    if other is not host and address in other.addresses and other.carrier and host.carrier and not cut:
                         mac = bytes([2, 0, 0, 0, 0, other.id])
                         self.at(150, ("heard", host.id, ip.NeighbourHeard(interface, address, mac, "reply")))
                 if address == self.stranger:

@@ -96,6 +96,46 @@ def test_without_quorum_the_policy_decides(policy: str, holders: list[str]) -> N
     assert rig.holders() == holders
 
 
+def test_a_node_cut_off_behind_a_switch_suspends_and_after_the_heal_the_survivor_keeps_it() -> None:
+    """no-quorum-policy=ignore and every carrier up: nothing but silence tells the old holder."""
+    rig = Rig(2)
+    rig.configure("n1", "crm_config", options(**{"no-quorum-policy": "ignore", "stonith-enabled": "false"}))
+    rig.configure("n1", "resources", VIP, "create")
+    rig.run(1)
+    assert rig.holders() == ["n1"]
+    rig.silent = {"n1"}
+    rig.install(1)
+    rig.install(2)
+    rig.run(2)
+    assert rig.holders() == ["n2"]
+    situation = rig.ask("n1", "status")["situation"]
+    assert [(r["id"], r["role"], r["nodes"]) for r in situation["resources"]] == [("vip", "Started", ("n1",))]
+    assert [(f["task"], f["rc"]) for f in situation["failures"]] == [("monitor", 190)]
+    assert "is cut off on eth0" in situation["failures"][0]["exit_reason"]
+    assert "fail-count" not in rig.ask("n1", "cib.query")["xml"]
+    rig.run(30)
+    rig.ran.clear()
+    rig.silent = set()
+    rig.install(1, 2)
+    rig.run(30)
+    assert rig.holders() == ["n2"]
+    assert rig.ran == [], "nothing was stopped or started for the meeting"
+    assert rig.where("n1") == rig.where("n2") == {"vip": "n2"}
+    assert rig.ask("n1", "status")["situation"]["failures"] == ()
+
+
+def test_a_majority_never_asks_its_neighbours() -> None:
+    rig = Rig(3)
+    rig.configure("n1", "crm_config", options(**{"stonith-enabled": "false"}))
+    rig.configure("n1", "resources", VIP, "create")
+    rig.run(1)
+    rig.silent = {"n1", "n2", "n3"}  # whoever asked would hear nobody
+    rig.install(1, 2)
+    rig.run(30)
+    assert rig.where("n1") == {"vip": "n1"}
+    assert rig.holders() == ["n1"]
+
+
 def test_a_killed_manager_comes_back_adopts_and_nothing_moves() -> None:
     rig = served()
     held = (("vip", (("ip", "172.16.0.100"),)),)
