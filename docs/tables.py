@@ -46,10 +46,9 @@ NOT_FOLLOWED = {
     "quorum.votes": r"section\.votes",
     "quorum.device": r"(section|quorum)\.device",
     "system.priority": r"system\.priority",
-    "system.state_dir": r"\.own\.state_dir",
+    "system.state_dir": r"system\.state_dir",
     "resources": r"watchdog_device",
     "uidgid": r"config\.users",
-    "standfast": r"\.own\b",
 }
 """Keys, or whole sections, that are read and checked while nothing acts on them yet, and the pattern of
 code that would follow them."""

@@ -35,6 +35,9 @@ from standfast.runtime.durable import make_folder
 from standfast.runtime.logs import Log
 from standfast.runtime.supervisor import NO_RESTART, Child, Supervisor
 
+ADMIN_GROUP = "haclient"
+"""Its members may use the local API as root may (Pacemaker's name for them)."""
+
 UDP_HEADERS_BYTES = 48  # IPv6 and UDP; IPv4 needs 20 fewer
 ENGINE_STATE_BYTES_MAX = 1 << 20
 
@@ -114,7 +117,10 @@ def run_engine(start: Start) -> int:
     log = Log(start.config.logging, "TOTEM")
     for report in (*start.config.notices, *host.protect_engine(start.config.system.sched_rr)):
         log.report(report)
-    engine_host = EngineHost(engine, binds, folder, start.paths.run_dir, log.report, lambda: _reload(start), log.reopen)
+    admin_gid = host.group_id(ADMIN_GROUP)
+    engine_host = EngineHost(
+        engine, binds, folder, start.paths.run_dir, log.report, lambda: _reload(start), log.reopen, admin_gid
+    )
 
     async def serve() -> Report:
         loop = asyncio.get_running_loop()
@@ -146,13 +152,13 @@ def run_manager(start: Start) -> int:
         boot=str(boot),
         cluster_name=start.config.totem.cluster_name,
         parallel_max=2 * (os.cpu_count() or 1),
-        admin_gid=host.group_id("haclient"),
+        admin_gid=host.group_id(ADMIN_GROUP),
         adopted=Holdings(start.paths.run_dir).read(),
         agents=_agents(start),
         peers=_peers(start),
     )
     node = Node(settings, read_journal(start.paths.state_dir, start.node.id, boot.int >> 64))
-    manager = ManagerHost(node, start.paths.run_dir, start.paths.state_dir, planner, log.report)
+    manager = ManagerHost(node, start.paths.run_dir, start.paths.state_dir, planner, log.report, settings.admin_gid)
 
     async def serve() -> Stop:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, log.reopen)
@@ -201,7 +207,7 @@ def engine_config(start: Start, key: bytes) -> EngineConfig:
         ),
         keys=KeyRing(AuthKey(key)),
         quorum=quorum_settings(config.quorum),
-        times=Times(token_ms=config.silence_ms_max),
+        times=Times(token_ms=config.silence_ms_max, floor_ms=config.own.silence_floor_ms, lease_ms=config.own.lease_ms),
         mtu_bytes=max(512, config.totem.netmtu - UDP_HEADERS_BYTES) if config.totem.netmtu else 1400,
         priorities=tuple(link.priority for link in config.totem.links),
         transport=config.totem.transport,

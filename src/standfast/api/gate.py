@@ -22,12 +22,9 @@ class Right(Enum):
 
 
 VERBS: dict[str, Right] = {
-    "agent.run": Right.CHANGE,
     "cib.apply": Right.CHANGE,
     "cib.query": Right.READ,
-    "engine": Right.READ,
     "events": Right.READ,
-    "log": Right.READ,
     "node.forget": Right.CHANGE,
     "node.local": Right.READ,
     "node.shutdown": Right.CHANGE,

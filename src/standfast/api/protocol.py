@@ -11,16 +11,13 @@ Verbs of the manager (RUN_DIR/manager.sock)
 | cib.query | scope?, xpath? | xml, version "a.b.c" (xml of several matches is wrapped in <xpath-query>) |
 | cib.apply | operations: [{kind, scope?, xpath?, xml?, allow_create?}], client, user?, force?, base_version? | version (1) |
 | status | | the Status below |
-| plan | xml? (a CIB to plan for, default the live one), scores?: bool | summary, scores, graph_xml, notices |
+| plan | xml? (a CIB to plan for, default the live one) | summary, scores, reasons, notices, actions: how many |
 | resource.cleanup | resource?, node?, refresh?: bool | cleaned: [[resource, node]] |
 | wait | timeout_s | stable: bool; when nothing is under way and nothing is planned |
 | events | (streams) | {"event": {...}} lines: see EVENTS |
-| node.shutdown | node? | when resources have left and the node may go |
+| node.shutdown | | at once; resources leave this node, then it leaves the cluster |
 | node.local | | name and id (node) of this node, without asking anybody |
 | node.forget | node | removes a node that is gone from nodes and status |
-| agent.run | agent, action meta-data / validate-all, parameters? | rc, stdout, stderr |
-| engine | | the engine's status, passed on |
-| log | lines? | recent reports of this node |
 
 (1) with `base_version`, refused (exit code 103) when the configuration has changed since that version.
 

@@ -60,7 +60,7 @@ def _interface(section: Section) -> Iterator[CmapKey]:
         if item.key == "linknumber":
             continue
         key = SECTIONS["totem.interface"].get(item.key)
-        # a key that corosync does not parse in this section stays under the section's own name (knowledge: `ringnumber`)
+        # a key that corosync does not parse in this section stays under the section's own name (`ringnumber`)
         parsed = key is not None and key.fate is not Fate.OLD
         yield _typed(f"totem.interface.{number}.{item.key}" if parsed else f"totem.interface.{item.key}", "totem.interface", item)
     members = [item.value for part in section.sections("member") for item in part.pairs()]

@@ -255,8 +255,8 @@ LOG_TARGET: Mapping[str, Key] = {
 LOGGING: Mapping[str, Key] = {
     **LOG_TARGET,
     "timestamp": _choice("on", "off", "hires", default="hires"),
-    "fileline": _idle(_switch("off"), "has no effect: lines carry a stable code in place of a source line"),
-    "function_name": _idle(_switch("off"), "has no effect: lines carry a stable code in place of a function"),
+    "fileline": _idle(_switch("off"), "has no effect: a line says what, why and what to do, not where in the source"),
+    "function_name": _idle(_switch("off"), "has no effect: a line says what, why and what to do, not where in the source"),
     "blackbox": _idle(_switch("on"), "has no effect: there is no flight recorder"),
 }
 
@@ -275,11 +275,9 @@ RESOURCES: Mapping[str, Key] = {
 }
 
 STANDFAST: Mapping[str, Key] = {
-    "engine": _choice("embedded", "corosync", "etcd", default="embedded"),
-    "silence_floor_ms": _number("u32", 200, 50, 60_000, "the least silence that the adaptive bound may reach"),
-    "lease_ms": _number("u32", 2000, 0, 600_000, "how long the kernel keeps a failover IP that nobody renews; 0: for ever"),
-    "run_dir": _text("/run/standfast"),
-    "state_dir": _text("/var/lib/standfast"),
+    "engine": _choice("embedded", default="embedded", note="other cluster layers are not offered yet"),
+    "silence_floor_ms": _number("u32", 300, 50, 60_000, "the least silence that the adaptive bound may reach"),
+    "lease_ms": _number("u32", 1500, 300, 600_000, "how far a confirmation of membership reaches; without one nothing is held"),
 }
 
 _MONITOR = {"recovery": _text(), "max": _text(), "poll_period": _number("u64")}

@@ -288,6 +288,4 @@ def _own(sections: Sections) -> model.OwnConfig:
         engine=sections.text("standfast.engine", "embedded"),
         silence_floor_ms=sections.number("standfast.silence_floor_ms", model.SILENCE_FLOOR_MS),
         lease_ms=sections.number("standfast.lease_ms", model.LEASE_MS),
-        run_dir=sections.text("standfast.run_dir", model.RUN_DIR),
-        state_dir=sections.text("standfast.state_dir", sections.text("system.state_dir", model.STATE_DIR)),
     )

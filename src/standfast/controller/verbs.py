@@ -82,10 +82,7 @@ def perform(host: Host, asker: Asker, event: Asked, admin_gid: int | None) -> No
     refusal = gate.refusal(str(request.get("verb")), event.uid, event.gid, admin_gid)
     if refusal is not None:
         raise Refused(refusal, exit_code=gate.EXIT_INSUFFICIENT_PRIV)
-    verb = _VERBS.get(str(request["verb"]))
-    if verb is None:
-        raise Refused(error("api.not-here", f"{request['verb']} is not answered by this release"), exit_code=EXIT_USAGE)
-    verb(host, asker, request)
+    VERBS[str(request["verb"])](host, asker, request)
 
 
 def _query(host: Host, asker: Asker, request: Json) -> None:
@@ -232,7 +229,7 @@ def _local(host: Host, asker: Asker, request: Json) -> None:  # noqa: ARG001
     host.answer(asker, name=host.roll.name(host.roll.local), node=str(host.roll.local))
 
 
-_VERBS: dict[str, Callable[[Host, Asker, Json], None]] = {
+VERBS: dict[str, Callable[[Host, Asker, Json], None]] = {
     "cib.apply": _apply,
     "cib.query": _query,
     "events": _events,

@@ -453,7 +453,7 @@ class Engine:
         try:
             self._ordering.broadcast(now_us, self._post, EntryKind.DATA, payload)
         except Full as full:
-            self._post.tell(error("engine.congested", "a message was refused", str(full), "wait for Congested(False)"))
+            self._post.tell(error("engine.congested", "a message was refused", str(full), "it can be sent again in a moment"))
         self._obey(now_us)
 
     def _absent(self, now_us: int) -> None:

@@ -123,9 +123,7 @@ class Story:
         self._measure(step, start_s)
         wait_until("the lost host's kernel drops the address", lambda: host.name not in self.rig.watch.holders(), BACK_S)
         lost_s = self.rig.watch.lost_s(host.name, start_s)
-        step.detail = (
-            f"the lost host's own kernel dropped the address after {((lost_s or start_s) - start_s) * 1000:.0f} ms" + step.detail
-        )
+        step.detail = f"the lost host dropped the address after {((lost_s or start_s) - start_s) * 1000:.0f} ms" + step.detail
 
     def _heal(self, step: Step) -> None:
         host = next(host for host in self._hosts() if self.states[host.name] == "cut off")

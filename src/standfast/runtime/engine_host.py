@@ -67,8 +67,9 @@ class EngineHost:
         tell: Callable[[Report], None],
         reload: Callable[[], list[Report]],
         reopen_logs: Callable[[], None],
+        admin_gid: int | None,
     ) -> None:
-        """`binds` is the local address of each link, by link number."""
+        """`binds` is the local address of each link, by link number; `admin_gid` may use the tools' socket beside root."""
         self._engine = engine
         self._binds = binds
         self._state_dir = state_dir
@@ -80,7 +81,7 @@ class EngineHost:
         self._client: asyncio.StreamWriter | None = None
         self._halted: asyncio.Future[Report] | None = None
         self._ring_path = run_dir / "ring.sock"
-        self._tools = LineServer(run_dir / "engine.sock", 0o660, self._tool)
+        self._tools = LineServer(run_dir / "engine.sock", 0o660, self._tool, group=admin_gid)
         self._verbs: dict[str, Callable[[Caller, Json], Json]] = {
             "engine.status": self._status,
             "engine.adjust": self._adjust,

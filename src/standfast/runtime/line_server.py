@@ -43,10 +43,18 @@ class LineServer:
     """
 
     def __init__(
-        self, path: Path, mode: int, handle: Callable[[Caller, Json], None], closed: Callable[[Caller], None] | None = None
+        self,
+        path: Path,
+        mode: int,
+        handle: Callable[[Caller, Json], None],
+        closed: Callable[[Caller], None] | None = None,
+        *,
+        group: int | None = None,
     ) -> None:
+        """`mode` and `group` (None: the process's own) are the socket's: who may connect at all."""
         self.path = path
         self._mode = mode
+        self._group = group
         self._handle = handle
         self._closed = closed
         self._writers: dict[int, asyncio.StreamWriter] = {}
@@ -58,6 +66,9 @@ class LineServer:
         with contextlib.suppress(FileNotFoundError):
             self.path.unlink()
         self._server = await asyncio.start_unix_server(self._serve, self.path, limit=REQUEST_BYTES_MAX)
+        if self._group is not None:
+            with contextlib.suppress(OSError):  # in a user namespace the group may be nobody's: then the socket is root's alone
+                os.chown(self.path, -1, self._group)
         os.chmod(self.path, self._mode)
 
     def send(self, connection: int, message: Json) -> None:

@@ -77,7 +77,9 @@ class ManagerHost:
         state_dir: Path,
         planner: planning.Planner,
         tell: Callable[[Report], None],
+        admin_gid: int | None,
     ) -> None:
+        """`admin_gid` is the group that may use the local API beside root."""
         self._node = node
         self._run_dir = run_dir
         self._state_dir = state_dir
@@ -90,7 +92,7 @@ class ManagerHost:
         self._held: deque[ToEngine | Answer] = deque()
         self._ring: asyncio.StreamWriter | None = None
         self._timers: dict[str, asyncio.TimerHandle] = {}
-        self._api = LineServer(run_dir / "manager.sock", 0o660, self._asked, self._hung_up)
+        self._api = LineServer(run_dir / "manager.sock", 0o660, self._asked, self._hung_up, group=admin_gid)
         self._stopped: asyncio.Future[Stop] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._processes: Processes | None = None

@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 from node_rig import DUMMY, VIP, Rig, options, served
 
+from standfast.api import gate
+from standfast.controller.verbs import VERBS
+
 PREFER_N2 = '<rsc_location id="cli-prefer-vip" rsc="vip" role="Started" node="n2" score="INFINITY"/>'
 STANDBY = (
     '<node id="{0}" uname="n{0}"><instance_attributes id="nodes-{0}">'
@@ -272,6 +275,10 @@ def test_a_bad_request_is_answered_with_a_report(verb: str, arguments: dict[str,
     answer = Rig().ask("n1", verb, **arguments)
     assert answer["ok"] is False
     assert answer["reports"][0]["what"]
+
+
+def test_every_verb_has_its_right_and_every_right_its_verb() -> None:
+    assert sorted(VERBS) == sorted(gate.VERBS)
 
 
 def test_a_stranger_on_the_host_may_read_and_change_nothing() -> None:

@@ -1,4 +1,4 @@
-"""Votequorum's arithmetic (knowledge: corosync exec/votequorum.c) as a pure resolver.
+"""Votequorum's arithmetic (corosync, exec/votequorum.c) as a pure resolver.
 
 Owns: votes, expected votes, two_node, wait_for_all, last_man_standing, auto_tie_breaker, and the sentence that says why.
 Does not own: views, devices' connections.
