@@ -217,7 +217,9 @@ class Engine:
             return
         self._detector.suspend(now_us, late_us)
         self._client.suspend(late_us)
-        if late_us < self._times.suspect_us:
+        if late_us < self._times.suspect_us or (self._is_alone and late_us < self._times.lease_us // 2):
+            # Too short for anybody to have noticed; and a node alone in its view is asked by nobody: a starved survivor goes on
+            # confirming itself as long as it pauses for less than what it confirms.
             return
         waiting = [life.node for life in self._detector.hears]
         self._stall.begin(now_us, waiting, self._times.bound_us_max if waiting else self._times.bound_us_min)
@@ -231,6 +233,11 @@ class Engine:
                 "it waits to hear from its peers before it acts",
             )
         )
+
+    @property
+    def _is_alone(self) -> bool:
+        """Whether this node is its view, and hears nobody."""
+        return self._view is not None and len(self._view.members) == 1 and not self._detector.hears
 
     def _due(self, now_us: int) -> None:
         for node, wants_answer in self._detector.due(now_us):

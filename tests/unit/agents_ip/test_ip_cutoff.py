@@ -428,3 +428,26 @@ def test_an_answer_from_an_earlier_doubt_is_not_heard() -> None:
 def test_parameters_of_the_seed_are_what_is_resumed() -> None:
     rig = cut_off()
     assert rig.remembered == {"vip": SEED}
+
+
+# ---- a starved survivor ---------------------------------------------------------------------------------------------
+
+
+def test_a_lone_node_that_was_starved_takes_its_address_back_by_itself() -> None:
+    rig = holding()
+    rig.give(Doubted(is_alone=True))
+    rig.pulsing = False
+    rig.run(3 * S)
+    assert not rig.is_up, "nothing is held beyond the evidence"
+    assert [e.rc for e in rig.changed] == [190], "degraded, not failed: there is no other node to go to"
+    rig.pulsing = True
+    rig.run(3 * S)
+    assert rig.is_up
+
+
+def test_a_node_in_company_that_was_starved_fails_and_lets_the_cluster_decide() -> None:
+    rig = holding()
+    rig.pulsing = False
+    rig.run(3 * S)
+    assert not rig.is_up
+    assert [e.rc for e in rig.changed] == [7]

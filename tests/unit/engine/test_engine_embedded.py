@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from standfast.base.ids import US_PER_MS, US_PER_S, NodeId
 from standfast.base.report import Refused
 from standfast.engine.api import (
     PAYLOAD_BYTES_MAX,
+    Alive,
+    Attach,
     Broadcast,
     ClientEvent,
     Congested,
@@ -251,3 +255,21 @@ def test_an_idle_pair_does_little() -> None:
     before = world.steps
     world.run(10 * US_PER_S)
     assert (world.steps - before) / 10 / 2 <= 30
+
+
+def test_a_starved_survivor_goes_on_confirming_itself() -> None:
+    """Alone in its view, paused for 200 ms again and again: nobody else could have been asked, so the pulse must not lapse."""
+    world = World(5, 1)
+    engine = Engine(world.config(A), bytes, {})
+    timer_us, pulses = 0, []
+    effects = (*engine.start(0), *engine.step(0, Requested(Attach())))
+    for turn in range(80):
+        timer_us = next((e.at_us for e in reversed(effects) if isinstance(e, SetTimer)), timer_us)
+        now_us = timer_us + (200 * US_PER_MS if turn > 20 else 0)
+        effects = engine.step(now_us, TimerFired())
+        if any(isinstance(e, ToClient) and isinstance(e.event, Pulse) for e in effects):
+            pulses.append(now_us)
+            effects = (*effects, *engine.step(now_us, Requested(Alive())))
+    gaps = [later - earlier for earlier, later in itertools.pairwise(pulses)]
+    assert len(pulses) > 20
+    assert max(gaps) < 1500 * US_PER_MS, "the lease of a pulse"

@@ -111,7 +111,8 @@ class FailoverIp:
         if self.phase in (Phase.TAKING, Phase.HELD):
             assert self.lease is not None
             if reason := self.lease.loss(m.now_us, m.until_us):
-                self.lose(m, reason)
+                # In doubt there is no other node to go to: a starved survivor gives the address up and takes it back by itself.
+                (self.suspend if m.outlooks.is_doubted else self.lose)(m, reason)
         elif self.phase is Phase.ADOPTED and m.now_us >= self.wait_us:
             self.lose(m, "the cluster layer did not confirm this node's membership before the adopted lease ran out")
         if self.orphan_us is not None and m.now_us >= self.orphan_us:
