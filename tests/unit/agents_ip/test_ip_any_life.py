@@ -52,7 +52,7 @@ def test_a_start_cut_at_every_step_leaves_nothing_up(how: str, after_ms: int) ->
     if how == "frozen":
         assert not rig.is_up
         rig.frozen, rig.pulsing = False, False
-        rig.run(3 * S)
+        rig.run(12 * S)
     if how == "forgotten" and was_done:
         assert rig.is_up, "an answered start is not undone"
         return

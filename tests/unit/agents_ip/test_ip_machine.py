@@ -410,7 +410,9 @@ def test_start_without_evidence_fails_in_the_end() -> None:
     rig = Rig(pulsing=False)
     rig.run(10 * MS)
     run = rig.operate("start")
-    rig.run(3 * S)
+    rig.run(9 * S)
+    assert run not in rig.done, "a starved node may be confirmed in a moment, and a failed start bans it"
+    rig.run(2 * S)
     assert rig.done[run].rc == 1
     assert "does not confirm this node's membership" in rig.done[run].reason
 

@@ -9,9 +9,14 @@ from standfast.agents.ip.moves import ask, step
 from standfast.agents.ip.parameters import Parameters
 from standfast.agents.ip.placement import Place, copies, interface_of, own_copy, speaks_ethernet, trouble
 from standfast.agents.ip.suspension import release
-from standfast.base.ids import US_PER_S
+from standfast.base.ids import US_PER_MS, US_PER_S
 
-EVIDENCE_WAIT_US = 2 * US_PER_S  # a start may come a moment before the first pulse of its view
+EVIDENCE_WAIT_US = 10 * US_PER_S
+"""A start may come a moment before the first pulse of its view, or on a starved node whose pulse has lapsed. A failed start bans
+the node, so it is waited for as long as the operation's own time allows, up to this."""
+
+MARGIN_US = US_PER_S
+"""Left of the operation's time for the asking and the answer."""
 ADOPTION_US_MAX = 5 * US_PER_S  # for an adopted address without a kernel lease
 
 
@@ -35,7 +40,7 @@ def start(one: FailoverIp, m: Moment, op: Operate, wanted: Parameters, place: Pl
     interface = interface_of(place.interface, m.network)
     assert interface is not None
     one.is_sure, one.is_here = op.handover or not speaks_ethernet(interface), is_here
-    one.phase, one.asking, one.wait_us = Phase.ASKING, None, m.now_us + EVIDENCE_WAIT_US
+    one.phase, one.asking, one.wait_us = Phase.ASKING, None, m.now_us + _evidence_wait_us(op)
     one.dropping = ()
     one.out.append(Watch(place.interface, place.ip, on=True))
     if op.handover and speaks_ethernet(interface):
@@ -133,6 +138,10 @@ def _claim(one: FailoverIp, m: Moment, op: Operate, wanted: Parameters) -> None:
     one.place = Place(copy.interface, copy.ip, copy.prefix, None, copy.label or None, wanted.noprefixroute)
     one.out.append(Watch(copy.interface, copy.ip, on=True))
     one.take(m)
+
+
+def _evidence_wait_us(op: Operate) -> int:
+    return max(MARGIN_US, min(EVIDENCE_WAIT_US, op.timeout_ms * US_PER_MS - MARGIN_US))
 
 
 def _supersede(one: FailoverIp, reason: str) -> None:
