@@ -276,7 +276,7 @@ RESOURCES: Mapping[str, Key] = {
 
 STANDFAST: Mapping[str, Key] = {
     "engine": _choice("embedded", default="embedded", note="other cluster layers are not offered yet"),
-    "silence_floor_ms": _number("u32", 300, 50, 60_000, "the least silence that the adaptive bound may reach"),
+    "silence_floor_ms": _number("u32", 375, 50, 60_000, "the least silence that the adaptive bound may reach"),
     "lease_ms": _number("u32", 1500, 300, 600_000, "how far a confirmation of membership reaches; without one nothing is held"),
 }
 

@@ -14,7 +14,7 @@ What is promised. A member Y that goes on to a view without X first promises it,
 So let T be the instant of that promise by whichever of the acknowledgers is first: X never shows a pulse that reaches beyond
 T + lease. Any view W without X that holds enough members of V to be quorate beside it, or for two members any view of the
 other, contains such a Y; so when W is installed at T', every pulse of X ends before T' + lease. On a quiet network it ends
-`bound` (300 ms) earlier, because Y hears nothing of X for that long before.
+`bound` (375 ms) earlier, because Y hears nothing of X for that long before.
 
 What is not promised. That no other view exists before `until`: views form within the bound, and who wants to be alone with a
 resource must wait for `until` (the leased address and its question before taking do). Clocks of different hosts are never

@@ -28,10 +28,10 @@ class Times:
     told; `client_silence_ms`: how long it may leave pulses unanswered.
     """
 
-    heartbeat_ms: int = 100
-    suspect_ms: int = 150
+    heartbeat_ms: int = 125
+    suspect_ms: int = 187
     probe_ms: int = 25
-    floor_ms: int = 300
+    floor_ms: int = 375
     token_ms: int = 1000
     lease_ms: int = 1500
     client_first_ms: int = 5000

@@ -75,7 +75,7 @@ def test_a_message_costs_one_round_trip_and_no_timer(sender: NodeId) -> None:
 
 
 @pytest.mark.parametrize("nodes", [2, 3, 5, 16])
-def test_a_dead_node_is_out_within_350_ms(nodes: int) -> None:
+def test_a_dead_node_is_out_within_425_ms(nodes: int) -> None:
     world, ears = settled(nodes)
     for dead in (NodeId(nodes), A):
         since_us = world.now_us
@@ -83,20 +83,20 @@ def test_a_dead_node_is_out_within_350_ms(nodes: int) -> None:
         world.run(400 * US_PER_MS)
         views = ears.events(ViewInstalled)
         assert views, dead
-        assert max(at for at, _, _ in views) - since_us <= 350 * US_PER_MS
+        assert max(at for at, _, _ in views) - since_us <= 425 * US_PER_MS
         ears.heard.clear()
         world.start(dead)
         world.run(US_PER_S)
         ears.heard.clear()
 
 
-def test_a_lone_node_has_its_view_after_300_ms_and_two_share_one_at_once() -> None:
+def test_a_lone_node_has_its_view_after_375_ms_and_two_share_one_at_once() -> None:
     world = World(5, 2)
     ears = Ears(world)
     world.start(A)
     world.run(800 * US_PER_MS)
     (alone_us, _, _) = ears.events(ViewInstalled)[0]
-    assert 290 * US_PER_MS <= alone_us <= 320 * US_PER_MS
+    assert 365 * US_PER_MS <= alone_us <= 395 * US_PER_MS
     world.start(B)
     world.run(500 * US_PER_MS)
     assert world.checks.unsettled((A, B)) == ""
@@ -119,7 +119,7 @@ def test_a_daemon_that_is_gone_is_known_by_its_refusal() -> None:
     since_us = world.now_us
     world.kill(B)
     world.run(200 * US_PER_MS)
-    assert ears.events(ViewInstalled)[0][0] - since_us <= 130 * US_PER_MS, "the next heartbeat and one confirmation"
+    assert ears.events(ViewInstalled)[0][0] - since_us <= 155 * US_PER_MS, "the next heartbeat and one confirmation"
 
 
 def test_the_largest_message_arrives_whole_over_a_bad_wire() -> None:
