@@ -89,7 +89,7 @@ def summary(config: ClusterConfig) -> str:
         places = ", ".join(f"{address} port {config.port(link)}" for link, address in node.addresses)
         lines.append(f"  node {node.id} {node.name or '(named by its uname -n)'}: {places}")
     silence = f"{config.own.silence_floor_ms} to {config.silence_ms_max} ms"
-    lines.append(f"a silent node is lost after {silence}; a failover IP has a lease of {config.own.lease_ms} ms")
+    lines.append(f"a silent node is lost after {silence}; membership is confirmed for {config.own.lease_ms} ms")
     return "\n".join(lines) + "\n"
 
 
