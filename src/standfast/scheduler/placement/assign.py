@@ -7,7 +7,7 @@ from standfast.scheduler.actions.ops import current_node
 from standfast.scheduler.api import INFINITY, Score
 from standfast.scheduler.memory import Allowed, Cluster, Colocation, Node, QuorumPolicy, Resource
 from standfast.scheduler.placement.colocated import add_dependent_scores, all_this_with, all_with_this
-from standfast.scheduler.placement.ledger import add_location, any_available, copy_table
+from standfast.scheduler.placement.ledger import add_location, any_available, copy_table, withdraw
 from standfast.scheduler.placement.nodes import assign_best, assign_resource, sorted_nodes
 from standfast.scheduler.placement.utilization import counts, sort_resources
 from standfast.scheduler.values import Role, name_key
@@ -77,9 +77,11 @@ def _apply_this_with(cluster: Cluster, rsc: Resource, colocation: Colocation) ->
     """Place the primary if it has none yet, then follow it; what would leave no node is rolled back where it is advice."""
     advisory = colocation.dependent_role >= Role.PROMOTED or -INFINITY < colocation.score < 0
     archive = copy_table(rsc.allowed) if advisory else None
+    written = len(cluster.reasons)
     primary = colocation.primary
     if primary.unassigned:
         primary.act().assign(cluster, primary, None, stop_if_fail=True)
     rsc.act().apply_coloc_score(cluster, rsc, primary, colocation, for_dependent=True)
     if archive is not None and not any_available(rsc.allowed):
         rsc.allowed = archive
+        withdraw(cluster, written, (rsc,))

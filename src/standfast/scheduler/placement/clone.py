@@ -15,6 +15,7 @@ from standfast.scheduler.placement.colocated import (
 from standfast.scheduler.placement.compatible import compatible_instance
 from standfast.scheduler.placement.criteria import apply_location
 from standfast.scheduler.placement.instances import assign_instances, sorted_instances
+from standfast.scheduler.placement.ledger import ban
 from standfast.scheduler.placement.nodes import assign_resource
 from standfast.scheduler.placement.promotion import (
     add_promotion_scores,
@@ -76,7 +77,7 @@ def apply_coloc_score(cluster: Cluster, dependent: Resource, clone: Resource, co
         return 0
     if clone.promotable and colocation.primary_role != Role.UNKNOWN:
         if dependent.unassigned:
-            follow_promotable(clone, dependent, colocation)
+            follow_promotable(cluster, clone, dependent, colocation)
             return 0
         if colocation.dependent_role == Role.PROMOTED:
             return promotable_priority(cluster, clone, dependent, colocation)
@@ -86,7 +87,10 @@ def apply_coloc_score(cluster: Cluster, dependent: Resource, clone: Resource, co
         places = [assigned_to(one) for one in clone.children if not any_of(one, "blocked")]
         for entry in dependent.allowed.values():
             if entry.node not in places:
-                entry.score = -INFINITY
+                sentence = (
+                    f"{dependent.id} is colocated with {clone.id} ({colocation.id}), which has no instance on {entry.node.name}"
+                )
+                ban(cluster, dependent, entry, colocation.id, sentence)
         return 0
     change = 0
     for instance in clone.children:

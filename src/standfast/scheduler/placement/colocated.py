@@ -140,7 +140,7 @@ def note_changes(cluster: Cluster, rsc: Resource, table: dict[str, Allowed], col
         old = rsc.allowed.get(node_id)
         change = entry.score - (0 if old is None else old.score)
         if change:
-            change = max(-INFINITY, min(INFINITY, change))
+            change = entry.score if abs(entry.score) >= INFINITY else max(-INFINITY, min(INFINITY, change))
             sentence = f"{rsc.id} is colocated with {other.id} ({colocation.id})"
             note(cluster, rsc, entry.node, change, colocation.id, sentence)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from standfast.scheduler.actions.core import find_by_key
 from standfast.scheduler.memory import Allowed, Cluster, Location, Node, ProbeMode, Resource, op_key, primitives
-from standfast.scheduler.placement.ledger import add_location, note
+from standfast.scheduler.placement.ledger import add_location, ban, note
 from standfast.scheduler.placement.scores import add_scores
 from standfast.scheduler.unpack.failcounts import fail_count
 from standfast.scheduler.values import Role, ms_to_s, parse_int
@@ -82,8 +82,7 @@ def _apply_exclusive(cluster: Cluster, rsc: Resource, node: Node) -> None:
         _apply_exclusive(cluster, child, node)
     entry = rsc.allowed.get(node.id)
     if entry is not None and entry.probe_mode != ProbeMode.EXCLUSIVE:
-        entry.score = -INFINITY
-        note(cluster, rsc, node, -INFINITY, "resource-discovery")
+        ban(cluster, rsc, entry, "resource-discovery")
 
 
 def _apply_shutdown_lock(cluster: Cluster, rsc: Resource) -> None:

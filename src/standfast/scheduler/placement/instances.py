@@ -10,7 +10,7 @@ from functools import cmp_to_key
 from standfast.scheduler.actions.ops import active_node, current_node
 from standfast.scheduler.memory import Allowed, Cluster, Node, Resource, ScoreWalk, any_of
 from standfast.scheduler.placement.colocated import all_this_with, all_with_this
-from standfast.scheduler.placement.ledger import add_location, copy_table
+from standfast.scheduler.placement.ledger import add_location, ban, copy_table, withdraw
 from standfast.scheduler.placement.nodes import unassign_resource
 from standfast.scheduler.placement.scores import float32
 
@@ -150,10 +150,10 @@ def _assign(cluster: Cluster, instance: Resource, prefer: Node | None, per_node:
         return None
     for node_id, entry in instance.allowed.items():
         if not _may_run(instance, entry.node, per_node):
-            entry.score = -INFINITY
+            ban(cluster, instance, entry, "no-place")
             for child in instance.children:
                 if node_id in child.allowed:
-                    child.allowed[node_id].score = -INFINITY
+                    ban(cluster, child, child.allowed[node_id], "no-place")
     chosen = instance.act().assign(cluster, instance, prefer, prefer is None)
     _count(instance, chosen)
     return chosen
@@ -177,12 +177,14 @@ def _assign_early(cluster: Cluster, instance: Resource, current: Node, per_node:
     parent_table = parent.allowed
     parent.allowed = copy_table(parent_table)
     chosen: Node | None = None
+    written = len(cluster.reasons)
     for _ in range(available):
         chosen = _assign(cluster, instance, current, per_node)
         if chosen is current:
             break
         for part, table in zip(parts, saved, strict=True):
             part.allowed = copy_table(table)
+        withdraw(cluster, written, parts)
         if chosen is None:
             instance.unassigned = True
             break

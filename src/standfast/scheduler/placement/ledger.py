@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from standfast.scheduler.api import INFINITY, Reason
 from standfast.scheduler.memory import Allowed, Cluster, Node, ProbeMode, Resource
 from standfast.scheduler.placement.scores import add_scores
@@ -23,6 +25,8 @@ SENTENCES = {
     "__ticket_standby__": "the ticket of {rsc} is on standby",
     "__stateful_without_ticket__": "{rsc} may not be promoted without its ticket",
     "collective_limit_reached": "enough instances of {rsc} have a place",
+    "node-score": "every resource starts with that score on {node}",
+    "no-place": "{node} takes no instance like {rsc}: it is not available, or has as many as it may",
     "__limit_utilization__": "{node} has too little capacity left for {rsc} and what must be with it",
     "multiple-active": "{rsc} is active on more than one node and must stay stopped",
     "on-fail": "an operation of {rsc} failed and its on-fail says to stop",
@@ -54,6 +58,7 @@ def _add(cluster: Cluster, rsc: Resource, node: Node, points: int, source: str) 
     entry = rsc.allowed.get(node.id)
     if entry is None:
         entry = rsc.allowed[node.id] = Allowed(node, node.score, ProbeMode.ALWAYS)
+        note(cluster, rsc, node, node.score, "node-score")
     entry.score = add_scores(entry.score, points)
     note(cluster, rsc, node, points, source)
 
@@ -63,6 +68,25 @@ def ban_everywhere(cluster: Cluster, rsc: Resource, source: str) -> None:
     rsc.allowed = {node.id: Allowed(node, -INFINITY) for node in cluster.nodes}
     for node in cluster.nodes:
         note(cluster, rsc, node, -INFINITY, source)
+
+
+def ban(cluster: Cluster, rsc: Resource, entry: Allowed, source: str, sentence: str = "") -> None:
+    """Set one score to -INFINITY, and say so if it was not."""
+    if entry.score > -INFINITY:
+        entry.score = -INFINITY
+        note(cluster, rsc, entry.node, -INFINITY, source, sentence)
+
+
+def add_to(cluster: Cluster, rsc: Resource, entry: Allowed, points: int, source: str, sentence: str = "") -> None:
+    """Add points to one score."""
+    entry.score = add_scores(entry.score, points)
+    note(cluster, rsc, entry.node, points, source, sentence)
+
+
+def withdraw(cluster: Cluster, since: int, parts: Iterable[Resource]) -> None:
+    """Forget what was written about `parts` since the ledger had `since` entries: their scores of then are back."""
+    names = {part.id for part in parts}
+    cluster.reasons[since:] = [reason for reason in cluster.reasons[since:] if reason.resource not in names]
 
 
 def copy_table(table: dict[str, Allowed]) -> dict[str, Allowed]:

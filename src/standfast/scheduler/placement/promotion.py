@@ -25,7 +25,7 @@ from standfast.scheduler.memory import (
 from standfast.scheduler.placement.colocated import all_this_with, all_with_this, has_influence, node_value
 from standfast.scheduler.placement.compatible import compatible_instance, state_of
 from standfast.scheduler.placement.instances import compare_instances
-from standfast.scheduler.placement.ledger import copy_table, note
+from standfast.scheduler.placement.ledger import add_to, ban, copy_table
 from standfast.scheduler.placement.scores import add_scores, float32, parse_score
 from standfast.scheduler.unpack.failcounts import base_name
 from standfast.scheduler.values import Role
@@ -76,10 +76,8 @@ def add_promotion_scores(cluster: Cluster, clone: Resource) -> None:
                 continue
             score, _ = promotion_score(instance, entry.node)
             if score > 0:
-                entry.score = add_scores(entry.score, score)
-                note(
-                    cluster, instance, entry.node, score, f"master-{base_name(instance.id)}", f"promotion score of {instance.id}"
-                )
+                attribute = f"master-{base_name(instance.id)}"
+                add_to(cluster, instance, entry, score, attribute, f"promotion score of {instance.id} ({attribute})")
             instance.priority = max(instance.priority, score)
 
 
@@ -214,9 +212,11 @@ def _next_promoted(rsc: Resource) -> None:
         _next_promoted(child)
 
 
-def follow_promotable(clone: Resource, dependent: Resource, colocation: Colocation) -> None:
+def follow_promotable(cluster: Cluster, clone: Resource, dependent: Resource, colocation: Colocation) -> None:
     """Draw a dependent to where instances of `clone` will have the colocation's role."""
     places: dict[str, int] = {}
+    role = colocation.primary_role.name.lower()
+    sentence = f"{dependent.id} is colocated with the {role} instances of {clone.id} ({colocation.id})"
     mandatory = colocation.score >= INFINITY
     for instance in clone.children:
         node = assigned_to(instance)
@@ -225,13 +225,16 @@ def follow_promotable(clone: Resource, dependent: Resource, colocation: Colocati
         wanted = node_value(node, colocation.node_attribute)
         for entry in dependent.allowed.values() if not mandatory else ():
             if node_value(entry.node, colocation.node_attribute) == wanted:
-                entry.score = add_scores(entry.score, colocation.score)
+                add_to(cluster, dependent, entry, colocation.score, colocation.id, sentence)
         places[node.id] = next(leaf.assigned_score for leaf in primitives(instance) if leaf.assigned is node)
     both_promoted = colocation.dependent_role == Role.PROMOTED and colocation.primary_role == Role.PROMOTED
     if mandatory and not both_promoted:
         for entry in dependent.allowed.values():
             chosen = places.get(entry.node.id)
-            entry.score = -INFINITY if chosen is None else add_scores(entry.score, chosen)
+            if chosen is None:
+                ban(cluster, dependent, entry, colocation.id, sentence)
+            else:
+                add_to(cluster, dependent, entry, chosen, colocation.id, sentence)
 
 
 def promotable_priority(cluster: Cluster, clone: Resource, dependent: Resource, colocation: Colocation) -> int:
