@@ -21,7 +21,8 @@ from lxml import etree
 
 from standfast.scheduler.dates import parse_date
 from standfast.scheduler.plan import schedule
-from standfast.scheduler.simulate import report, score_lines
+from standfast.scheduler.report.simulation import preamble, score_lines, text_of
+from standfast.scheduler.simulate import Request, simulate
 
 SUITE = Path(__file__).resolve().parents[3] / "shared" / "scheduler-suite"
 PASSING = Path(__file__).with_name("passing.txt")
@@ -57,17 +58,15 @@ def bare(lines: list[str]) -> list[str]:
 def run(name: str, arguments: list[str]) -> Case:
     root = etree.parse(SUITE / "xml" / f"{name}.xml").getroot()
     before = etree.tostring(root)
-    now_s = (parse_date(arguments[1]) if arguments else None) or NOW_S
-    plan, lines = report(root, now_s)
+    request = Request(date=arguments[1], date_s=parse_date(arguments[1]) or 0) if arguments else Request()
+    found = simulate(root, request, NOW_S)
+    plan = found.plan
+    assert plan is not None
     plan.graph.check()
     assert etree.tostring(root) == before, "the CIB was changed"
-    if arguments:
-        note = f"Setting effective cluster time: {arguments[1]}"
-        lines.insert(lines.index("Revised Cluster Status:"), note)
-        lines.insert(0, note)
     return Case(
         name,
-        lines,
+        [*preamble(root), *text_of(found)],
         score_lines(plan),
         (SUITE / "summary" / f"{name}.summary").read_text().splitlines(),
         (SUITE / "scores" / f"{name}.scores").read_text().splitlines(),

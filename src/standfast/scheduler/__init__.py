@@ -9,8 +9,10 @@ The face of the room, pure (plan.py lists the phases):
     plan.schedule(cib, now_s) -> Plan              decide; the <cib> element is not changed
     plan.situation(cib, now_s) -> Situation        what status commands show, without deciding
     graph.xml.write_graph(graph, cluster)          the graph as `crm_simulate -G` writes it
-    simulate.report(cib, now_s) -> (Plan, lines)   decide, carry out on a copy, print as `crm_simulate -S`
+    inject.node_failed(cib, name), ...             events put into a CIB, to see what would follow
+    simulate.simulate(cib, request, now_s)         inject, decide, carry out on a copy
     simulate.execute(cib, graph, now_s) -> Outcome what the CIB would be afterwards
+    report.simulation.report(cib, now_s)           all of it in the words of `crm_simulate -S`
 
 Not scheduled yet, and therefore never touched: bundles, remote and guest nodes; unfencing and fencing topology are not looked at.
 """

@@ -18,7 +18,8 @@ from standfast.scheduler.api import Plan
 from standfast.scheduler.graph.model import ActionKind
 from standfast.scheduler.graph.xml import write_graph
 from standfast.scheduler.plan import decide, schedule, situation, unpack
-from standfast.scheduler.simulate import execute, report
+from standfast.scheduler.report.simulation import report
+from standfast.scheduler.simulate import execute
 
 NOW_S = 1_782_000_000
 UUID = "01234567-89ab-cdef-0123-456789abcdef"
@@ -408,7 +409,7 @@ def test_the_graph_as_xml() -> None:
 
 def test_any_hash_seed_gives_the_same_bytes() -> None:
     code = (
-        "import sys,hashlib;from lxml import etree;from standfast.scheduler.simulate import report;"
+        "import sys,hashlib;from lxml import etree;from standfast.scheduler.report.simulation import report;"
         "p,l=report(etree.fromstring(sys.stdin.read()),1782000000);"
         "print(hashlib.sha256(repr((p,l)).encode()).hexdigest())"
     )
