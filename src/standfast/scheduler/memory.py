@@ -271,6 +271,7 @@ class Resource:
     fence_device: bool = False
     needs_quorum: bool = False
     needs_fencing: bool = False
+    needs_unfencing: bool = False
     exclusive_probes: bool = False
     unassigned: bool = True
     assigning: bool = False
@@ -466,6 +467,7 @@ class Cluster:
     quorate: bool = False
     policy: QuorumPolicy = QuorumPolicy.STOP
     fencing_enabled: bool = True
+    unfencing: bool = False  # some resource needs unfencing, or some device provides it
     have_fencing: bool = False
     symmetric: bool = True
     in_maintenance: bool = False

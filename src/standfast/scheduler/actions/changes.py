@@ -9,6 +9,7 @@ from standfast.scheduler.actions.digests import compare_digest, only_private_cha
 from standfast.scheduler.actions.meta import find_config
 from standfast.scheduler.actions.ops import get_action
 from standfast.scheduler.actions.recurring import reschedule, schedule_cancel
+from standfast.scheduler.fencing.unfencing import trigger_unfencing
 from standfast.scheduler.memory import (
     AR_FIRST_IMPLIES_THEN,
     AR_ORDERED,
@@ -78,6 +79,7 @@ def _agent_changed(
     now = (rsc.xml.get("class"), rsc.xml.get("provider"), rsc.xml.get("type"))
     if now == agent:
         return False
+    trigger_unfencing(cluster, rsc, node, "Device definition changed")
     if active:
         cluster.tell(notice("scheduler.agent-changed", f"{rsc.id} on {node.name} is restarted", "its agent changed"))
         get_action(cluster, rsc, "stop", node, optional=False)
@@ -112,19 +114,21 @@ def _check_entry(cluster: Cluster, rsc: Resource, node: Node, entry: HistoryEntr
     if only_private_changed(entry, digest):
         return False
     if result == "restart":
-        _force_restart(cluster, rsc, task, interval)
+        _force_restart(cluster, rsc, task, interval, node)
     elif interval > 0:
         reschedule(cluster, rsc, task, interval, node)
     elif entry.restart_digest is not None:
+        trigger_unfencing(cluster, rsc, node, "Device parameters changed (reload)")
         _schedule_reload(cluster, rsc, node)
     else:
-        _force_restart(cluster, rsc, task, interval)
+        _force_restart(cluster, rsc, task, interval, node)
     return True
 
 
-def _force_restart(cluster: Cluster, rsc: Resource, task: str, interval: int) -> None:
+def _force_restart(cluster: Cluster, rsc: Resource, task: str, interval: int, node: Node) -> None:
     required = get_action(cluster, rsc, task, None, optional=False, interval_ms=interval)
     set_reason(required, "resource definition change", overwrite=True)
+    trigger_unfencing(cluster, rsc, node, "Device parameters changed")
 
 
 def _schedule_reload(cluster: Cluster, rsc: Resource, node: Node) -> None:

@@ -9,8 +9,10 @@ from standfast.scheduler.actions.core import find_exact, set_reason
 from standfast.scheduler.actions.migration import abort_dangling, can_migrate, create_migration
 from standfast.scheduler.actions.ops import active_node, get_action, rsc_pseudo_op, start_action, stop_action
 from standfast.scheduler.actions.recurring import create_recurring
+from standfast.scheduler.fencing.unfencing import order_stop_before_unfencing, order_vs_unfencing
 from standfast.scheduler.memory import (
     ALWAYS,
+    AR_FIRST_IMPLIES_THEN,
     OPTIONAL,
     PSEUDO,
     RUNNABLE,
@@ -47,10 +49,13 @@ def _stop(cluster: Cluster, rsc: Resource, _node: Node | None, optional: bool) -
             set_reason(stop, "being multiply active", overwrite=True)
         if not rsc.managed:
             stop.flags &= ~RUNNABLE
+        order_stop_before_unfencing(cluster, rsc, stop, current)
 
 
 def _start(cluster: Cluster, rsc: Resource, node: Node | None, optional: bool) -> None:
     start = start_action(cluster, rsc, node, optional=True)
+    if node is not None:
+        order_vs_unfencing(cluster, rsc, node, start, AR_FIRST_IMPLIES_THEN)
     if start.flags & RUNNABLE and not optional:
         start.flags &= ~OPTIONAL
     if _expected_there(rsc, node):

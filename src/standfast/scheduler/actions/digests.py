@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _FILTERED = ("id", "crm_feature_set", "op-digest", "on_node", "on_node_uuid", "pcmk_external_ip")
 _FENCER_PARAMS = ("host_argument", "host_map", "host_list", "host_check", "delay_max", "delay_base", "action_limit")
+# What counts as private without a history that says so.
+_PRIVATE = ("passwd", "password", "user")
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\t": "&#9;", "\n": "&#10;", "\r": "&#13;"})
 
 
@@ -43,8 +45,9 @@ def digest_of(params: Mapping[str, str]) -> str:
     return hashlib.md5(f" <parameters{text}/>\n".encode(), usedforsecurity=False).hexdigest()
 
 
-def _calculate(cluster: Cluster, rsc: Resource, node: Node, entry: HistoryEntry) -> Digest:
-    task, interval = entry.task, entry.interval_ms
+def _calculate(
+    cluster: Cluster, rsc: Resource, node: Node, task: str, interval: int, entry: HistoryEntry | None, *, with_secure: bool
+) -> Digest:
     params = dict(rsc_params(cluster, rsc, node))
     config = find_config(rsc, task, interval, include_disabled=True)
     own = op_params(cluster, config, node)
@@ -56,22 +59,22 @@ def _calculate(cluster: Cluster, rsc: Resource, node: Node, entry: HistoryEntry)
             params.setdefault(meta_name(name), value)
     everything, params = params, filtered(params)
     restart: str | None = None
-    if entry.restart_digest is not None:
+    if entry is not None and entry.restart_digest is not None:
         kept = params
         if entry.force_restart is not None:
             words = entry.force_restart.split(" ")
             kept = {k: v for k, v in params.items() if k in words}
         restart = digest_of(kept)
-    secure = _secure_digest(cluster, rsc, node, entry, everything) if cluster.sanitized else None
+    secure = _secure_digest(cluster, rsc, node, entry, everything) if with_secure else None
     return Digest(result, digest_of(params), restart, secure)
 
 
-def _secure_digest(cluster: Cluster, rsc: Resource, node: Node, entry: HistoryEntry, everything: dict[str, str]) -> str:
+def _secure_digest(cluster: Cluster, rsc: Resource, node: Node, entry: HistoryEntry | None, everything: dict[str, str]) -> str:
     """The digest without private parameters; before feature set 3.16 it covered the resource's own parameters only."""
-    version = entry.feature_set or cluster.root.get("crm_feature_set") or FEATURE_SET
+    version = (None if entry is None else entry.feature_set) or cluster.root.get("crm_feature_set") or FEATURE_SET
     old = compare_versions(version, "3.16.0") < 0
     params = dict(rsc_params(cluster, rsc, node)) if old else dict(everything)
-    for name in (entry.secure_params or "").split(" "):
+    for name in _PRIVATE if entry is None else (entry.secure_params or "").split(" "):
         params.pop(name, None)
     if old and rsc.meta.get("class") == "stonith":
         params = {k: v for k, v in params.items() if not _is_fencer_param(k)}
@@ -100,7 +103,8 @@ def compare_digest(cluster: Cluster, rsc: Resource, node: Node, entry: HistoryEn
     key = op_key(rsc.id, entry.task, entry.interval_ms)
     digest = node.digests.get(key)
     if digest is None:
-        digest = node.digests[key] = _calculate(cluster, rsc, node, entry)
+        digest = _calculate(cluster, rsc, node, entry.task, entry.interval_ms, entry, with_secure=cluster.sanitized)
+        node.digests[key] = digest
     if None not in (entry.restart_digest, digest.restart) and digest.restart != entry.restart_digest:
         digest.result = "restart"
     elif entry.digest is None:
@@ -110,4 +114,21 @@ def compare_digest(cluster: Cluster, rsc: Resource, node: Node, entry: HistoryEn
             digest.result = "mismatch"
     else:
         digest.result = "match"
+    return digest
+
+
+def compare_device(cluster: Cluster, rsc: Resource, node: Node) -> Digest:
+    """Compare a fencing device's definition with the one that unfenced `node`, as the node's attributes keep it."""
+    key = op_key(rsc.id, "stonith-on")
+    digest = node.digests.get(key)
+    if digest is None:
+        digest = node.digests[key] = _calculate(cluster, rsc, node, "stonith-on", 0, None, with_secure=True)
+    known = node.attrs.get("#digests-all")
+    name = f"{rsc.id}:{rsc.agent[2]}"
+    if known is None:
+        digest.result = "unknown"
+    elif f"{name}:{digest.all}" in known or f"{name}:{digest.secure}" in node.attrs.get("#digests-secure", ""):
+        digest.result = "match"
+    else:
+        digest.result = "mismatch"
     return digest

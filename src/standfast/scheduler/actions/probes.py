@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from standfast.scheduler.actions.ops import get_action
+from standfast.scheduler.fencing.unfencing import order_vs_unfencing
 from standfast.scheduler.memory import (
     AR_ORDERED,
     AR_UNRUNNABLE_FIRST_BLOCKS,
@@ -52,6 +53,7 @@ def probe(cluster: Cluster, rsc: Resource, node: Node) -> bool:
         op.meta["op_target_rc"] = "8"
     if top.variant != Variant.CLONE:
         top = rsc
+    order_vs_unfencing(cluster, rsc, node, op, AR_ORDERED)
     flags = AR_ORDERED
     if not op.flags & RUNNABLE and not top.active_nodes:
         flags |= AR_UNRUNNABLE_FIRST_BLOCKS

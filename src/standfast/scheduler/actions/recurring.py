@@ -9,6 +9,7 @@ from standfast.base.report import error
 from standfast.scheduler.actions.core import find_by_key, find_exact, relate
 from standfast.scheduler.actions.meta import find_config
 from standfast.scheduler.actions.ops import get_action, start_action
+from standfast.scheduler.fencing.unfencing import trigger_unfencing
 from standfast.scheduler.memory import (
     AR_FIRST_IMPLIES_THEN,
     AR_ORDERED,
@@ -182,4 +183,5 @@ def schedule_cancel(cluster: Cluster, rsc: Resource, call_id: str | None, task: 
 
 def reschedule(cluster: Cluster, rsc: Resource, task: str, interval: int, node: Node) -> None:
     """Run a recurring operation anew, because its definition changed."""
+    trigger_unfencing(cluster, rsc, node, "Device parameters changed (reschedule)")
     get_action(cluster, rsc, task, node, optional=True, interval_ms=interval).flags |= RESCHEDULE

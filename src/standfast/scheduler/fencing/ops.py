@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from standfast.base.report import warning
+from standfast.base.report import notice, warning
 from standfast.scheduler.actions.core import new_action, set_reason
-from standfast.scheduler.memory import OPTIONAL, Cluster, Node, Op, QuorumPolicy
+from standfast.scheduler.actions.digests import compare_device
+from standfast.scheduler.memory import OPTIONAL, Cluster, Node, Op, QuorumPolicy, Resource, primitives
 from standfast.scheduler.values import interval_ms, ms_to_s
 
 
@@ -27,6 +28,8 @@ def fence_op(cluster: Cluster, node: Node, operation: str | None, optional: bool
         op.meta["on_node"] = node.name
         op.meta["on_node_uuid"] = node.id
         op.meta["stonith_action"] = operation
+        if cluster.unfencing and _add_device_digests(cluster, op, node):
+            optional = False
     if interval_ms(cluster.option("priority-fencing-delay")) > 0 and (delay or "priority-fencing-delay" in op.meta):
         op.meta["priority-fencing-delay"] = str(_delay_s(cluster, node))
     if not optional and can_fence(cluster, node):
@@ -35,6 +38,28 @@ def fence_op(cluster: Cluster, node: Node, operation: str | None, optional: bool
     elif reason and not op.reason:
         op.reason = reason
     return op
+
+
+def _add_device_digests(cluster: Cluster, op: Op, node: Node) -> bool:
+    """Note which devices unfence, in which definition, to be kept with the node; True if the node was unfenced with another."""
+    devices = [rsc for top in reversed(cluster.resources) for rsc in reversed(list(primitives(top))) if _unfences(rsc)]
+    changed = False
+    everything = secure = ""
+    for device in devices:
+        digest = compare_device(cluster, device, node)
+        if digest.result == "mismatch":
+            changed = True
+            why = f"the definition of {device.id} changed"
+            cluster.tell(notice("scheduler.unfencing", f"node {node.name} is unfenced", why, where=node.name))
+        name = f"{device.id}:{device.agent[2]}"
+        everything += f"{name}:{digest.all},"
+        secure += f"{name}:{digest.secure},"
+    op.meta["digests-all"], op.meta["digests-secure"] = everything, secure
+    return changed
+
+
+def _unfences(rsc: Resource) -> bool:
+    return rsc.fence_device and (rsc.needs_unfencing or rsc.meta.get("provides", "").lower() == "unfencing")
 
 
 def _delay_s(cluster: Cluster, node: Node) -> int:

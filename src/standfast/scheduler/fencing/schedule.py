@@ -18,6 +18,7 @@ from standfast.scheduler.memory import (
     Node,
     Op,
     Resource,
+    Variant,
     op_key,
     primitives,
 )
@@ -106,9 +107,18 @@ def _order_vs_fencing(cluster: Cluster, rsc: Resource, fencing: Op) -> None:
     for op in reversed(rsc.actions):
         if op.needs == Needs.FENCING:
             relate(fencing, op, AR_ORDERED)
-        elif op.needs == Needs.QUORUM and op.task == "start" and target.id in rsc.allowed and target.id not in rsc.probed:
+        elif op.needs == Needs.QUORUM and op.task == "start" and target.id in rsc.allowed and not _is_known(rsc, target):
             relate(fencing, op, AR_ORDERED | AR_UNRUNNABLE_FIRST_BLOCKS)
     _imply_stops(cluster, rsc, fencing, target)
+
+
+def _is_known(rsc: Resource, node: Node) -> bool:
+    """Whether the state of a resource on a node is known; an anonymous clone's is that of any of its instances (not so in a
+    cloned group, of which only a part may be known)."""
+    parent = rsc.parent
+    if node.id in rsc.probed:
+        return True
+    return parent is not None and parent.variant == Variant.CLONE and not parent.unique and node.id in parent.probed
 
 
 def _imply_stops(cluster: Cluster, rsc: Resource, fencing: Op, target: Node) -> None:

@@ -140,7 +140,16 @@ def _action(cluster: Cluster, op: Op, inputs: tuple[int, ...]) -> Action:
         timeout_ms=int_or(op.meta.get("timeout"), 0) + int_or(op.meta.get("start-delay"), 0),
         downed=downed,
         why=why(op),
+        shutdown_lock_s=_lock_time(op),
     )
+
+
+def _lock_time(op: Op) -> int:
+    """Since when the resource of an action is locked to the action's node (while that shuts down, only stops keep the lock)."""
+    rsc, node = op.rsc, op.node
+    if rsc is None or node is None or op.flags & PSEUDO or rsc.lock_node is not node or (node.shutdown and op.task != "stop"):
+        return 0
+    return rsc.lock_time_s
 
 
 def _xml_id(rsc: Resource) -> str:
@@ -168,7 +177,7 @@ def _operation_key(op: Op) -> str:
 
 def _clone_meta(rsc: Resource, found: dict[str, str]) -> None:
     """What an instance must know of its clone."""
-    if "clone" in rsc.meta:
+    if "clone" in rsc.meta and rsc.variant == Variant.PRIMITIVE:
         found["CRM_meta_clone"] = rsc.meta["clone"]
     clone = rsc.top()
     if clone.clone is None:

@@ -19,6 +19,7 @@ class Action:
     """One action. `inputs` are ids of actions that must be confirmed first. `attributes` is what the XML's <attributes> holds:
     instance parameters plus CRM_meta_* (timeout in ms among them), sorted by name.
 
+    `shutdown_lock_s`, if not 0, is since when the resource is locked to the node: to be kept in its history.
     For CRM events `operation` is clear_failcount, do_shutdown, stonith, lrm_delete, ...; `why` is a sentence for people.
     """
 
@@ -40,6 +41,7 @@ class Action:
     internal_key: str = ""
     downed: tuple[str, ...] = ()
     why: str = ""
+    shutdown_lock_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,8 @@ def _event(parent: etree._Element, action: Action) -> etree._Element:
 
 
 def _details(element: etree._Element, action: Action) -> None:
+    if action.shutdown_lock_s:
+        element.set("shutdown-lock", str(action.shutdown_lock_s))
     if action.resource and action.kind != ActionKind.PSEUDO:
         rsc = etree.SubElement(element, "primitive", id=action.resource)
         if action.long_id:

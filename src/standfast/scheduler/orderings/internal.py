@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from standfast.scheduler.constraints.colocation import new_colocation
+from standfast.scheduler.fencing.unfencing import order_restarts
 from standfast.scheduler.memory import (
     AR_FIRST_IMPLIES_THEN,
     AR_FIRST_IMPLIES_THEN_GRAPHED,
@@ -35,6 +36,7 @@ def primitive_constraints(cluster: Cluster, rsc: Resource) -> None:
         order_tasks(cluster, rsc, "start", rsc, "promote", AR_UNRUNNABLE_FIRST_BLOCKS)
     # A history that is deleted needs no probe first.
     order_tasks(cluster, rsc, "lrm_delete", rsc, "monitor", AR_IF_ON_SAME_NODE | AR_THEN_CANCELS_FIRST)
+    order_restarts(cluster, rsc)
     if rsc.utilization and counts(cluster):
         order_loads(cluster, rsc)
 

@@ -18,10 +18,13 @@ from standfast.scheduler.memory import (
     Op,
     Ordering,
     Relation,
+    Resource,
     Variant,
     op_key,
     primitives,
 )
+from standfast.scheduler.placement.compatible import compatible_instance
+from standfast.scheduler.values import Role, is_true
 
 
 def order_probes(cluster: Cluster) -> None:
@@ -31,7 +34,7 @@ def order_probes(cluster: Cluster) -> None:
             for probe in reversed(find_by_key(leaf, op_key(leaf.id, "monitor"), None)):
                 for after in list(reversed(probe.after)):
                     _order_starts(probe, after)
-                    _order_restarts(probe, after.op, set())
+                    _order_restarts(cluster, probe, after.op, set())
     for order in cluster.orderings:
         _order_after_stop(order)
 
@@ -49,7 +52,7 @@ def _order_starts(probe: Op, after: Relation) -> None:
             relate(probe, then.op, AR_ORDERED | AR_UNRUNNABLE_FIRST_BLOCKS)
 
 
-def _order_restarts(probe: Op, after: Op, seen: set[int]) -> None:
+def _order_restarts(cluster: Cluster, probe: Op, after: Op, seen: set[int]) -> None:
     """If the probe finds something, what depends on it restarts: its stop must wait for the probe."""
     if probe.rsc is None or probe.task != "monitor" or after.id in seen:
         return
@@ -60,14 +63,20 @@ def _order_restarts(probe: Op, after: Op, seen: set[int]) -> None:
         for then in reversed(find_by_key(rsc, op_key(rsc.id, opposite), None)) if opposite else ():
             if not then.flags & PSEUDO:
                 relate(probe, then, AR_ORDERED)
+    partner: Resource | None = None
+    interleaves = rsc is not None and rsc.variant > Variant.GROUP and is_true(rsc.meta.get("interleave"))
+    if rsc is not None and interleaves:
+        partner = compatible_instance(cluster, probe.rsc, rsc, Role.UNKNOWN, current=False)
     for relation in list(reversed(after.after)):
         if not relation.flags & AR_FIRST_IMPLIES_THEN:
-            # A group or clone: go on to its members only.
+            # A group or clone: go on to its members only, of an interleaved clone to the one beside the probe.
             if rsc is None or rsc.variant < Variant.GROUP or probe.rsc.parent is rsc or relation.op.rsc is None:
                 continue
             if relation.op.rsc.variant > Variant.GROUP or relation.op.rsc.parent is not rsc:
                 continue
-        _order_restarts(probe, relation.op, seen)
+            if interleaves and relation.op.rsc is not partner:
+                continue
+        _order_restarts(cluster, probe, relation.op, seen)
 
 
 def _order_after_stop(order: Ordering) -> None:

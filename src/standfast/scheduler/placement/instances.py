@@ -5,10 +5,9 @@ Pacemaker: lib/pacemaker/pcmk_sched_instances.c.
 
 from __future__ import annotations
 
-from functools import cmp_to_key
-
 from standfast.scheduler.actions.ops import active_node, current_node
 from standfast.scheduler.memory import Allowed, Cluster, Node, Resource, ScoreWalk, any_of
+from standfast.scheduler.mergesort import merge_sorted
 from standfast.scheduler.placement.colocated import all_this_with, all_with_this
 from standfast.scheduler.placement.ledger import add_location, ban, copy_table, withdraw
 from standfast.scheduler.placement.nodes import unassign_resource
@@ -29,7 +28,7 @@ def sorted_instances(cluster: Cluster, instances: list[Resource]) -> list[Resour
     def compare(a: Resource, b: Resource) -> int:
         return compare_instances(cluster, a, b)
 
-    return sorted(instances, key=cmp_to_key(compare))
+    return merge_sorted(instances, compare)
 
 
 def top_allowed(instance: Resource, node: Node) -> Allowed | None:

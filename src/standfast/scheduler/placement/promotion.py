@@ -5,8 +5,6 @@ Pacemaker: lib/pacemaker/pcmk_sched_promotable.c.
 
 from __future__ import annotations
 
-from functools import cmp_to_key
-
 from standfast.base.report import notice
 from standfast.scheduler.api import Score
 from standfast.scheduler.constraints.tickets import require_promotion_tickets
@@ -22,6 +20,7 @@ from standfast.scheduler.memory import (
     located,
     primitives,
 )
+from standfast.scheduler.mergesort import merge_sorted
 from standfast.scheduler.placement.colocated import all_this_with, all_with_this, has_influence, node_value
 from standfast.scheduler.placement.compatible import compatible_instance, state_of
 from standfast.scheduler.placement.instances import compare_instances
@@ -157,7 +156,7 @@ def _sort(cluster: Cluster, clone: Resource) -> None:
             return -1 if role_a > role_b else 1
         return compare_instances(cluster, a, b)
 
-    clone.children.sort(key=cmp_to_key(compare))
+    clone.children = merge_sorted(clone.children, compare)
     clone.updating_nodes = False
 
 

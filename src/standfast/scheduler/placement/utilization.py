@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cmp_to_key
-
 from standfast.scheduler.actions.ops import current_node, pseudo_op
 from standfast.scheduler.memory import (
     AR_IF_ON_SAME_NODE_OR_TARGET,
@@ -16,6 +14,7 @@ from standfast.scheduler.memory import (
     ScoreWalk,
     Variant,
 )
+from standfast.scheduler.mergesort import merge_sorted
 from standfast.scheduler.orderings.new import new_ordering
 from standfast.scheduler.placement.colocated import Affects, affects, all_this_with, all_with_this
 from standfast.scheduler.placement.ledger import add_location
@@ -142,7 +141,7 @@ def sort_resources(cluster: Cluster, nodes: list[Allowed]) -> None:
                 return -1 if x > y else 1
         return 0
 
-    cluster.resources.sort(key=cmp_to_key(compare))
+    cluster.resources = merge_sorted(cluster.resources, compare)
 
 
 def _load_stopped(cluster: Cluster, node: Node) -> Op:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from standfast.base.report import error, notice, warning
 from standfast.scheduler.memory import Cluster, QuorumPolicy
 from standfast.scheduler.placement.scores import parse_score
 from standfast.scheduler.rules import Subject, nvpairs
 from standfast.scheduler.values import CHOICES, OPTIONS, interval_ms, is_true, parse_bool, parse_int, parse_ms
+
+if TYPE_CHECKING:
+    from lxml import etree
 
 
 def unpack_config(cluster: Cluster) -> None:
@@ -28,9 +33,16 @@ def unpack_config(cluster: Cluster) -> None:
     for name, (old_names, default, kind) in OPTIONS.items():
         value = next((cluster.raw_options[n] for n in (name, *old_names) if n in cluster.raw_options), None)
         cluster.options[name] = _checked(cluster, name, value, default, kind)
+    cluster.unfencing = configuration is not None and _unfencing(configuration)
     _derive(cluster)
     _derive_policy(cluster)
     _derive_health(cluster)
+
+
+def _unfencing(configuration: etree._Element) -> bool:
+    """Whether unfencing is spoken of at all, in any resource or in the defaults (templates, rules, references apart)."""
+    pairs = (*configuration.iterfind("resources//meta_attributes/nvpair"), *configuration.iterfind("rsc_defaults/*/nvpair"))
+    return any(pair.get("name") in ("provides", "requires") and pair.get("value") == "unfencing" for pair in pairs)
 
 
 def _checked(cluster: Cluster, name: str, value: str | None, default: str, kind: str) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cmp_to_key
 from typing import TYPE_CHECKING
 
+from standfast.scheduler.mergesort import merge_sorted
 from standfast.scheduler.values import UINT_MAX, parse_int
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def _newer_pending(a: HistoryEntry, b: HistoryEntry) -> int:
 def in_time_order(entries: list[HistoryEntry]) -> list[HistoryEntry]:
     """Oldest first; a stable merge over the reversed document order, as the original sorts."""
     newest_first = list(reversed(entries))
-    return sorted(newest_first, key=cmp_to_key(newer))
+    return merge_sorted(newest_first, newer)
 
 
 def active_range(entries: list[HistoryEntry]) -> tuple[int, int]:

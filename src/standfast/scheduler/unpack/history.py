@@ -143,11 +143,10 @@ def _removed_resource(cluster: Cluster, element: etree._Element) -> Resource | N
     copied = tree.Element("primitive")
     for name, value in element.attrib.items():
         copied.set(name, value)
-    rsc = unpack_resource(cluster, copied, None)
+    rsc = unpack_resource(cluster, copied, None, removed=True)
     if rsc is None:
         return None
     rsc.removed = True
-    cluster.by_id[rsc.id] = rsc
     cluster.resources.append(rsc)
     if _is_left_alone(cluster, rsc):
         rsc.managed = False

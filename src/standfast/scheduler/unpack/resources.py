@@ -67,14 +67,15 @@ def unpack_resources(cluster: Cluster) -> None:
 
 
 def unpack_resource(
-    cluster: Cluster, element: etree._Element, parent: Resource | None, number: str | None = None
+    cluster: Cluster, element: etree._Element, parent: Resource | None, number: str | None = None, removed: bool = False
 ) -> Resource | None:
-    """One resource and its members; None (and a report) if it can't be used. `number` is an instance's number in its clone."""
+    """One resource and its members; None (and a report) if it can't be used. `number` is an instance's number in its clone;
+    a `removed` one stands for a history whose id something of another kind may have by now."""
     xml_id = element.get("id")
     rsc_id = f"{xml_id}:{number}" if xml_id and number is not None else xml_id
     xml = _expand_template(cluster, element)
     variant = VARIANTS.get(str(element.tag))
-    if not rsc_id or variant is None or xml is None or rsc_id in cluster.by_id:
+    if not rsc_id or variant is None or xml is None or (rsc_id in cluster.by_id and not removed):
         cluster.tell(
             error(
                 "scheduler.resource",
@@ -329,23 +330,30 @@ def _odd(cluster: Cluster, rsc: Resource, name: str, value: str, used: str) -> N
 
 
 def _set_requires(cluster: Cluster, rsc: Resource, value: str | None) -> None:
-    lowered = (value or "").lower()
-    if lowered == "unfencing":
-        # Unfencing belongs to a later phase; what needs it needs fencing first, or at least quorum.
-        lowered = "fencing" if cluster.fencing_enabled and not rsc.fence_device else "quorum"
-    if lowered not in ("nothing", "quorum", "fencing"):
+    needs = (value or "").lower()
+    if needs not in ("nothing", "quorum", "fencing", "unfencing"):
+        needs = _default_requires(cluster, rsc)
         if value is not None:
-            _odd(cluster, rsc, "requires", value, "the default")
-        if rsc.fence_device:
-            lowered = "quorum"
-        elif cluster.fencing_enabled:
-            lowered = "fencing"
-        else:
-            lowered = "nothing" if cluster.policy == QuorumPolicy.IGNORE else "quorum"
-    elif lowered == "fencing" and not cluster.fencing_enabled:
+            _odd(cluster, rsc, "requires", value, needs)
+    elif needs == "fencing" and not cluster.fencing_enabled:
         cluster.tell(warning("scheduler.meta", f"{rsc.id} requires fencing, but fencing is disabled", where=rsc.id))
-    rsc.needs_quorum = lowered == "quorum"
-    rsc.needs_fencing = lowered == "fencing"
+    if needs == "unfencing" and (rsc.fence_device or not cluster.fencing_enabled):
+        why = "a fencing device can't require unfencing" if rsc.fence_device else "fencing is disabled"
+        cluster.tell(warning("scheduler.meta", f"requires of {rsc.id} is 'quorum'", why, where=rsc.id))
+        needs = "quorum"
+    rsc.needs_quorum = needs == "quorum"
+    rsc.needs_fencing = needs in ("fencing", "unfencing")
+    rsc.needs_unfencing = needs == "unfencing"
+
+
+def _default_requires(cluster: Cluster, rsc: Resource) -> str:
+    if rsc.fence_device:
+        return "quorum"
+    if cluster.unfencing:
+        return "unfencing"
+    if cluster.fencing_enabled:
+        return "fencing"
+    return "nothing" if cluster.policy == QuorumPolicy.IGNORE else "quorum"
 
 
 def target_role(cluster: Cluster, rsc: Resource) -> Role | None:
