@@ -29,6 +29,7 @@ ROOMS = (
     "links",
     "manager",
     "net",
+    "openstack",
     "quorum",
     "runtime",
     "supervisor",

@@ -1,0 +1,369 @@
+"""One look at the cloud, and the changes that follow: a generator of batches of requests, fed with their replies.
+
+    batch 1  the ports of the nodes and of the addresses: all that a healthy cluster costs is this one call
+    batch 2  only for what is not known or not as it was: subnets, ports that have an address, leftovers of ours
+    batch 3+ changes (plan.py), until there are none
+
+Invariant: every write is derived from what this same round has read. An outage ends the round at once: what was in flight is
+unknown, and the next round reads before it writes again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+from dataclasses import dataclass, field, replace
+
+from standfast.base.report import Report
+from standfast.base.wire import Malformed
+from standfast.openstack import model, replies, requests, texts
+from standfast.openstack.api import Json, Reply, Request
+from standfast.openstack.model import Port, Subnet
+from standfast.openstack.plan import Action, Claim, Drop, MakeVip, Seen, SetPort, Trouble, description_of, plan
+from standfast.openstack.replies import Verdict, verdict
+from standfast.openstack.wish import Wish
+
+STAGES_MAX = 8
+DVR_OWNER = "network:router_interface_distributed"
+
+
+@dataclass(slots=True)
+class Memory:
+    """What is kept from one look to the next; losing it costs calls, never correctness.
+
+    `port_of_mac` and `vips` are ids; `confirmed` are (port, address) that were seen allowed, with the revision of that sight;
+    `departed` are ports of nodes that left the configuration, `leftovers` ports of ours that nothing needs; `unguarded` are ports
+    without port security where the cloud does not say so; `has_revisions` is False where the cloud refuses If-Match."""
+
+    port_of_mac: dict[str, str] = field(default_factory=dict)
+    ports_of_server: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    server_of_name: dict[str, str] = field(default_factory=dict)
+    vips: dict[str, str] = field(default_factory=dict)
+    subnets: dict[str, tuple[Subnet, ...]] = field(default_factory=dict)
+    confirmed: dict[tuple[str, str], int] = field(default_factory=dict)
+    departed: dict[str, str] = field(default_factory=dict)
+    leftovers: tuple[str, ...] = ()
+    unguarded: dict[str, bool] = field(default_factory=dict)
+    has_revisions: bool = True
+    is_dvr: bool | None = None
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How a round ended. `outage`: the cloud did not answer usefully, and nothing is known. `undone` are ports that have lost
+    what was there at the last look, with the lost addresses. `done` says what was changed, for people."""
+
+    seen: Seen = field(default_factory=Seen)
+    troubles: list[Trouble] = field(default_factory=list)
+    undone: list[tuple[str, Port, tuple[str, ...]]] = field(default_factory=list)
+    done: list[Report] = field(default_factory=list)
+    outage: Verdict | None = None
+    detail: str = ""
+    retry_after_s: int | None = None
+    calls: int = 0
+    writes: int = 0
+    moved: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def is_right(self) -> bool:
+        """Whether all is as it should be, as far as can be seen."""
+        return self.outage is None and not self.writes and not self.troubles
+
+
+Batch = tuple[Request, ...]
+Steps = Generator[Batch, tuple[Reply, ...], Outcome]
+
+
+class _OutageError(Exception):
+    """Ends a round."""
+
+
+class Round:
+    """See the module. `wish` and `memory` belong to the caller; `is_thorough` also looks for leftovers of ours; `blocked` are
+    (address, node) that are left alone."""
+
+    def __init__(self, wish: Wish, memory: Memory, *, is_thorough: bool = True, blocked: Iterable[tuple[str, str]] = ()) -> None:
+        self.wish = wish
+        self.memory = memory
+        self.outcome = Outcome()
+        self._is_thorough = is_thorough
+        self._blocked = set(blocked)
+
+    def steps(self, *, may_write: bool = True) -> Steps:
+        """The batches, in order. The generator's value is the outcome."""
+        try:
+            yield from self._read()
+            if may_write:
+                yield from self._write()
+        except _OutageError:
+            pass
+        except Malformed as bad:
+            self.outcome.outage, self.outcome.detail = Verdict.UNKNOWN, f"an answer that makes no sense: {bad}"
+        return self.outcome
+
+    # ---- reading -----------------------------------------------------------------------------------------------------
+
+    def _read(self) -> Generator[Batch, tuple[Reply, ...], None]:
+        if not self.wish.nodes:
+            return
+        yield from self._find_servers()
+        known = yield from self._ask([*self._port_requests()])
+        ports = {port.id: port for body in known for port in model.ports(body)}
+        self._sort(ports)
+        more: list[tuple[str, Request]] = []
+        networks = [port.network for port in self.outcome.seen.ports.values()]
+        unknown = [network for network in dict.fromkeys(networks) if network not in self.memory.subnets]
+        if unknown:
+            more.append(("subnets", requests.list_subnets(unknown)))
+        vips = {port.id: port for port in ports.values()}
+        missing = self._unaccounted(vips)
+        if missing:
+            more.append(("ports", requests.list_ports_with(missing)))
+        if self._is_thorough:
+            owner = ("device_owner", model.VIP_OWNER)
+            more.append(("ports", requests.list_ports("device_id", [self.wish.cluster], owner)))
+        answers = yield from self._ask([request for _, request in more])
+        for (kind, _), body in zip(more, answers, strict=True):
+            if kind == "subnets":
+                self._learn_subnets(unknown, model.subnets(body))
+            else:
+                found = model.ports(body)
+                vips |= {port.id: port for port in found}
+        self.outcome.seen.leftovers = self._leftovers(tuple(vips.values()))
+        self.memory.leftovers = tuple(port.id for port in self.outcome.seen.leftovers)
+        self._look_at(vips)
+
+    def _find_servers(self) -> Generator[Batch, tuple[Reply, ...], None]:
+        """Nodes that have said nothing of themselves are looked up by name, as a person would."""
+        names = [n.name for n in self.wish.nodes if not n.server and not n.nics and n.name not in self.memory.server_of_name]
+        if not names:
+            return
+        (body,) = yield from self._ask([requests.list_servers(names)])
+        for own, name in model.servers(body):
+            self.memory.server_of_name[name] = own
+
+    def _port_requests(self) -> list[Request]:
+        ids: list[str] = []
+        macs: list[str] = []
+        servers: list[str] = []
+        for node in self.wish.nodes:
+            for nic in node.nics:
+                own = nic.port or self.memory.port_of_mac.get(nic.mac, "")
+                (ids if own else macs).append(own or nic.mac)
+            if not node.nics:
+                server = node.server or self.memory.server_of_name.get(node.name, "")
+                ports = self.memory.ports_of_server.get(server, ())
+                ids += ports
+                servers += [server] if server and not ports else []
+        ids += [self.memory.vips[item.address] for item in self.wish.addresses if item.address in self.memory.vips]
+        ids += [*self.memory.departed, *self.memory.leftovers]
+        asked = [("id", ids), ("mac_address", macs), ("device_id", servers)]
+        step = requests.FILTERS_MAX
+        return [requests.list_ports(name, values[at : at + step]) for name, values in asked for at in range(0, len(values), step)]
+
+    def _sort(self, ports: dict[str, Port]) -> None:
+        """Whose port is which."""
+        seen, memory = self.outcome.seen, self.memory
+        by_mac = {port.mac: port.id for port in ports.values() if port.owner != model.VIP_OWNER}
+        for node in self.wish.nodes:
+            own: list[str] = []
+            for nic in node.nics:
+                found = nic.port if nic.port in ports else by_mac.get(nic.mac, "")
+                if found:
+                    memory.port_of_mac[nic.mac] = found
+                    own.append(found)
+                else:
+                    memory.port_of_mac.pop(nic.mac, None)
+            server = node.server or memory.server_of_name.get(node.name, "")
+            if not node.nics and server:
+                own = [port.id for port in ports.values() if port.device == server]
+                memory.ports_of_server[server] = tuple(own)
+            seen.of_node[node.name] = tuple(dict.fromkeys(own))
+            seen.ports |= {key: self._guarded(ports[key]) for key in own}
+        seen.departed = tuple(ports[key] for key in memory.departed if key in ports and key not in seen.ports)
+        for key in [key for key in memory.departed if key not in ports]:
+            del memory.departed[key]
+
+    def _guarded(self, port: Port) -> Port:
+        return replace(port, has_port_security=False) if port.id in self.memory.unguarded else port
+
+    def _unaccounted(self, ports: dict[str, Port]) -> tuple[str, ...]:
+        """Single addresses whose own port was not among those that were asked for by id."""
+        wanted = [item.address for item in self.wish.addresses if model.is_single(item.address)]
+        having = {ip for port in ports.values() for ip in port.addresses}
+        return tuple(ip for ip in wanted if ip not in having)
+
+    def _learn_subnets(self, networks: list[str], found: tuple[Subnet, ...]) -> None:
+        for network in networks:
+            self.memory.subnets[network] = tuple(subnet for subnet in found if subnet.network == network)
+
+    def _leftovers(self, found: tuple[Port, ...]) -> tuple[Port, ...]:
+        wished = {item.address for item in self.wish.addresses}
+        ours = [port for port in found if port.owner == model.VIP_OWNER and port.device == self.wish.cluster]
+        return tuple(port for port in ours if not wished & set(port.addresses))
+
+    def _look_at(self, ports: dict[str, Port]) -> None:
+        """Put the addresses' ports in place, and notice what others have undone."""
+        seen, memory = self.outcome.seen, self.memory
+        networks = {port.network for port in seen.ports.values()}
+        seen.subnets = tuple(subnet for network in sorted(networks) for subnet in memory.subnets.get(network, ()))
+        for item in self.wish.addresses:
+            having = tuple(p for p in ports.values() if item.address in p.addresses and p.network in networks)
+            seen.vips[item.address] = having
+            own = next((port.id for port in having if port.id not in seen.ports), "")
+            if own:
+                memory.vips[item.address] = own
+            else:
+                memory.vips.pop(item.address, None)
+        wished = {item.address for item in self.wish.addresses}
+        for node, keys in seen.of_node.items():
+            for port in (seen.ports[key] for key in keys):
+                lost = tuple(ip for key, ip in memory.confirmed if key == port.id and ip in wished and not _has(port, ip))
+                if lost:
+                    self.outcome.undone.append((node, port, lost))
+        self._confirm()
+
+    def _confirm(self) -> None:
+        """Remember what is in place now."""
+        wished = [item.address for item in self.wish.addresses]
+        ports = self.outcome.seen.ports.values()
+        self.memory.confirmed = {(p.id, ip): p.revision or 0 for p in ports for ip in wished if _has(p, ip)}
+
+    # ---- writing -----------------------------------------------------------------------------------------------------
+
+    def _write(self) -> Generator[Batch, tuple[Reply, ...], None]:
+        seen = self.outcome.seen
+        for _ in range(STAGES_MAX):
+            planned = plan(self.wish, seen, self._blocked)
+            if not planned.actions:
+                break
+            todo = [action for action in planned.actions if not self._is_blocked(action)]
+            yield from self._spare_floating_ips(todo)
+            todo = [action for action in todo if not self._is_blocked(action)]
+            if not todo:
+                break
+            made = tuple(self._request(action) for action in todo)
+            answers = yield made
+            self.outcome.calls += len(made)
+            for action, request, reply in zip(todo, made, answers, strict=True):
+                self._wrote(action, request, reply)
+            if self.outcome.outage is not None:
+                return
+        self.outcome.troubles += plan(self.wish, seen, self._blocked).troubles
+
+    def _spare_floating_ips(self, actions: list[Action]) -> Generator[Batch, tuple[Reply, ...], None]:
+        """A VIP port of ours that carries a floating IP is not deleted: that would cut the floating IP off for good."""
+        dropped = [action.port for action in actions if isinstance(action, Drop)]
+        if not dropped:
+            return
+        wanted = [("port_id", port.id) for port in dropped]
+        (body,) = yield from self._ask([requests.list_network("floatingips", *wanted)])
+        carrying = {
+            model.text(item, "port_id"): model.text(item, "floating_ip_address") for item in model.objects(body, "floatingips")
+        }
+        for port in dropped:
+            if port.id in carrying:
+                ip = port.addresses[0] if port.addresses else port.id
+                self._trouble(ip, "", texts.carries(port, carrying[port.id]))
+
+    def _is_blocked(self, action: Action) -> bool:
+        match action:
+            case Drop(port):
+                return any((ip, "") in self._blocked for ip in port.addresses)
+            case MakeVip(item) | Claim(item):
+                return (item.address, "") in self._blocked
+        return False
+
+    def _request(self, action: Action) -> Request:
+        match action:
+            case MakeVip(item, network, kept):
+                name = f"standfast-{item.resource or item.address}"
+                return requests.make_vip_port(network, item.address, self.wish.cluster, name, description_of(item, kept))
+            case Claim(_, port):
+                request = requests.change_port(port, device_id=self.wish.cluster)
+            case SetPort(node, port, pairs, fixed_ips):
+                request = requests.set_port(port, node, pairs, fixed_ips)
+            case Drop(port):
+                return requests.delete_port(port)
+        return request if self.memory.has_revisions else replace(request, revision=None)
+
+    def _wrote(self, action: Action, request: Request, reply: Reply) -> None:
+        outcome, seen = self.outcome, self.outcome.seen
+        outcome.writes += 1
+        answer = verdict(request, reply)
+        if answer in replies.OUTAGES:
+            self._outage(answer, reply)
+        elif answer is Verdict.DONE:
+            if isinstance(action, Drop):
+                seen.remove(action.port.id)
+            else:
+                port = model.the_port(reply.body)
+                seen.replace(port)
+                if isinstance(action, MakeVip):
+                    self.memory.vips[action.address.address] = port.id
+            outcome.done.append(texts.said(action))
+            if isinstance(action, SetPort):
+                holders = {item.address: item.holder for item in self.wish.addresses}
+                outcome.moved += [
+                    (ip, action.node) for ip in action.gives if action.fixed_ips is not None and holders.get(ip) == action.node
+                ]
+            self._confirm()
+        elif answer is Verdict.GONE and isinstance(action, Drop):
+            seen.remove(action.port.id)
+        elif answer is Verdict.STALE or (answer is Verdict.GONE and isinstance(action, SetPort)):
+            self._later(action)  # the next round reads again: somebody else has written, or the port is gone
+        elif answer is Verdict.NOT_NEEDED and isinstance(action, SetPort):
+            self.memory.unguarded[action.port.id] = True
+            seen.replace(replace(action.port, has_port_security=False))
+        elif answer is Verdict.BAD and request.revision is not None and "match" in _low(reply):
+            self.memory.has_revisions = False
+            self._later(action)
+        else:
+            for ip, node in _subjects(action):
+                self._trouble(ip, node, texts.refused(action, answer, reply))
+
+    def _later(self, action: Action) -> None:
+        """Leave it alone for the rest of this round."""
+        self._blocked.update(_subjects(action))
+
+    def _trouble(self, ip: str, node: str, report: Report) -> None:
+        self._blocked.add((ip, node))
+        self.outcome.troubles.append(Trouble(ip, node, report))
+
+    # ---- asking ------------------------------------------------------------------------------------------------------
+
+    def _ask(self, batch: list[Request]) -> Generator[Batch, tuple[Reply, ...], list[Json]]:
+        """The bodies of a batch of reads. Raises _OutageError."""
+        if not batch:
+            return []
+        answers = yield tuple(batch)
+        self.outcome.calls += len(batch)
+        bodies: list[Json] = []
+        for request, reply in zip(batch, answers, strict=True):
+            answer = verdict(request, reply)
+            if answer is not Verdict.DONE or reply.body is None:
+                self._outage(answer if answer is not Verdict.DONE else Verdict.UNKNOWN, reply)
+                raise _OutageError
+            bodies.append(reply.body)
+        return bodies
+
+    def _outage(self, answer: Verdict, reply: Reply) -> None:
+        outcome = self.outcome
+        outcome.outage, outcome.detail, outcome.retry_after_s = answer, replies.detail(reply), reply.retry_after_s
+
+
+def _has(port: Port, ip: str) -> bool:
+    return port.allows(ip) or ip in port.addresses
+
+
+def _low(reply: Reply) -> str:
+    return replies.detail(reply).lower()
+
+
+def _subjects(action: Action) -> list[tuple[str, str]]:
+    match action:
+        case MakeVip(item) | Claim(item):
+            return [(item.address, "")]
+        case SetPort(node):
+            return [(ip, node) for ip in (*action.gives, *action.takes)]
+        case Drop(port):
+            return [(ip, "") for ip in port.addresses]

@@ -1,0 +1,166 @@
+"""One cloud as openstacksdk's configuration names it: its session, its endpoints, and calls with a time limit.
+
+Credentials come from where every OpenStack tool takes them (clouds.yaml, secure.yaml, OS_*), and go nowhere else: no answer,
+fault or log of this module carries a header or a password. The libraries are imported when the first call is made.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from typing import Any
+
+from standfast.openstack.api import Fault, Json
+
+DETAIL_CHARS_MAX = 300
+ENVIRONMENT = "envvars"
+"""The name of the cloud that OS_* variables describe (openstacksdk's)."""
+
+COMPUTE_MICROVERSION = "2.79"
+BODY_BYTES_MAX = 32 * 1024 * 1024
+
+
+class Cloud:
+    """Sessions of one cloud, shared between threads. A call never raises: it gives the fields of a Reply."""
+
+    def __init__(self, name: str) -> None:
+        """Reads nothing yet."""
+        self._name = name
+        self._lock = threading.Lock()
+        self._adapters: dict[str, Any] = {}
+        self._region: Any = None
+
+    def call(self, given: Json) -> Json:
+        """Make the call that the line describes (runtime/cloud_worker.py)."""
+        try:
+            adapter = self._adapter(given["service"])
+            return _answer(_send(adapter, given))
+        except Exception as fault:
+            return _fault(fault)
+
+    def _adapter(self, service: str) -> Any:
+        with self._lock:
+            if self._region is None:
+                self._region = _region(self._name)
+            if service not in self._adapters:
+                from keystoneauth1.adapter import Adapter
+
+                region = self._region
+                self._adapters[service] = Adapter(
+                    region.get_session(),
+                    service_type=region.get_service_type(service),
+                    interface=region.get_interface(service),
+                    region_name=region.get_region_name(service),
+                    endpoint_override=region.get_endpoint(service),
+                    connect_retries=0,
+                    status_code_retries=0,
+                )
+            return self._adapters[service]
+
+
+def _region(name: str) -> Any:
+    import openstack.config
+
+    logging.getLogger("keystoneauth").setLevel(logging.CRITICAL)
+    logging.getLogger("urllib3").setLevel(logging.CRITICAL)
+    with contextlib.suppress(ImportError):
+        import urllib3
+
+        urllib3.disable_warnings()
+    return openstack.config.OpenStackConfig(app_name="standfast").get_one(cloud=name)
+
+
+def _send(adapter: Any, given: Json) -> Any:
+    timeout_s = given["timeout_ms"] / 1000
+    adapter.session.timeout = timeout_s  # for the token's own request
+    endpoint = str(adapter.get_endpoint() or "").rstrip("/")
+    if not endpoint:
+        from keystoneauth1.exceptions import EndpointNotFound
+
+        raise EndpointNotFound(f"the catalogue has no {given['service']} endpoint for this region and interface")
+    headers = {"Accept": "application/json"}
+    if given["service"] == "network":
+        endpoint = endpoint.removesuffix("/v2.0")
+        if given.get("revision") is not None:
+            headers["If-Match"] = f"revision_number={given['revision']}"
+    else:
+        if "/v2" not in endpoint:
+            endpoint += "/v2.1"
+        headers["OpenStack-API-Version"] = f"compute {COMPUTE_MICROVERSION}"
+    return adapter.session.request(
+        endpoint + given["path"],
+        given["method"],
+        params=[tuple(pair) for pair in given.get("query", ())],
+        json=given.get("body"),
+        headers=headers,
+        auth=adapter.auth,
+        authenticated=True,
+        raise_exc=False,
+        redirect=False,
+        connect_retries=0,
+        timeout=timeout_s,
+        log=False,
+    )
+
+
+def _answer(response: Any) -> Json:
+    body: Any = None
+    fault: Fault | None = None
+    detail = ""
+    if response.content:
+        try:
+            body = response.json() if len(response.content) <= BODY_BYTES_MAX else None
+        except ValueError:
+            body = None
+        if not isinstance(body, dict):
+            body, kind = None, response.headers.get("Content-Type", "no type")
+            detail = f"not JSON but {kind}"
+            fault = Fault.NOT_JSON if response.status_code < 400 else None
+    retry = response.headers.get("Retry-After", "")
+    return {
+        "status": response.status_code,
+        "body": body,
+        "fault": fault,
+        "detail": detail,
+        "retry_after_s": int(retry) if retry.isdigit() and len(retry) < 7 else None,
+    }
+
+
+def _fault(raised: Exception) -> Json:
+    """What went wrong on the way, as one of our words."""
+    kind = Fault.LIBRARY
+    names = [cls.__name__ for cls in type(raised).__mro__]
+    for name, meant in _KINDS:
+        if name in names:
+            kind = meant
+            break
+    text = str(raised) if kind is not Fault.LIBRARY or names[0].endswith("Error") else ""
+    status = getattr(raised, "http_status", 0)
+    if kind is Fault.UNREACHABLE and isinstance(status, int) and status >= 500:
+        text = f"Keystone answers HTTP {status}"
+    detail = " ".join(f"{names[0]}: {text}".split())[:DETAIL_CHARS_MAX]
+    return {"status": 0, "body": None, "fault": kind, "detail": detail, "retry_after_s": None}
+
+
+_KINDS = (
+    ("ModuleNotFoundError", Fault.SETTINGS),
+    ("Unauthorized", Fault.CREDENTIALS),
+    ("SSLFailure", Fault.TLS),
+    ("SSLError", Fault.TLS),
+    ("ConnectTimeout", Fault.TIMEOUT),
+    ("Timeout", Fault.TIMEOUT),
+    ("ConnectionError", Fault.UNREACHABLE),
+    ("ConnectFailure", Fault.UNREACHABLE),
+    ("RetriableConnectionFailure", Fault.UNREACHABLE),
+    ("HttpError", Fault.UNREACHABLE),
+    ("DiscoveryFailure", Fault.UNREACHABLE),
+    ("EndpointNotFound", Fault.SETTINGS),
+    ("CatalogException", Fault.SETTINGS),
+    ("ConfigException", Fault.SETTINGS),
+    ("AuthPluginException", Fault.SETTINGS),
+    ("ClientException", Fault.UNREACHABLE),
+    ("OSError", Fault.UNREACHABLE),
+)
+"""Exceptions of openstacksdk, keystoneauth and requests by name, the first that fits: the libraries need not be imported to
+tell."""
