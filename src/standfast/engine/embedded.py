@@ -49,7 +49,7 @@ from standfast.engine.effects import (
 )
 from standfast.engine.leaver import Leaver
 from standfast.engine.links.links import Links, Message
-from standfast.engine.membership.membership import SEQ_FILE, Installed, Membership
+from standfast.engine.membership.membership import Installed, Membership
 from standfast.engine.membership.rows import Rows
 from standfast.engine.messages import (
     ENTRY_OVERHEAD_BYTES,
@@ -78,6 +78,7 @@ from standfast.engine.post import Post
 from standfast.engine.pulse import Evidence
 from standfast.engine.quorum.votequorum import VoteQuorum, leaving
 from standfast.engine.quorum.votes import PeerVotes, Remembered, read_remembered, write_remembered
+from standfast.engine.reserved import SEQ_FILE
 from standfast.engine.settings import EngineConfig
 from standfast.engine.stall import Stall
 from standfast.engine.status import status_of

@@ -34,7 +34,7 @@ from standfast.engine.effects import (
     ToClient,
 )
 from standfast.engine.embedded import Engine
-from standfast.engine.membership.membership import SEQ_FILE
+from standfast.engine.reserved import SEQ_FILE
 from standfast.sim.network import Weather
 from standfast.sim.world import World
 

@@ -18,13 +18,11 @@ may only be late: then nothing is proposed before they have been quiet for SETTL
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from standfast.base.ids import US_PER_MS, NodeId
-from standfast.base.report import Refused, error
 from standfast.engine.api import ViewId
 from standfast.engine.membership.proposal import Proposal
 from standfast.engine.membership.rows import Rows
@@ -43,6 +41,7 @@ from standfast.engine.messages import (
 )
 from standfast.engine.post import Post
 from standfast.engine.quorum.votes import PeerVotes
+from standfast.engine.reserved import SEQ_FILE, SEQ_LOW, SEQ_RESERVED, read_seq, write_seq
 
 SETTLE_US = 200 * US_PER_MS
 REPEAT_US = 40 * US_PER_MS
@@ -53,10 +52,6 @@ RIVAL_US = 60 * US_PER_MS
 GOSSIP_US = 20 * US_PER_MS
 GOSSIP_REPEAT_US = 50 * US_PER_MS
 GOSSIP_SAME_US = 1_000 * US_PER_MS
-
-SEQ_FILE = "view-seq"
-SEQ_RESERVED = 64
-SEQ_LOW = 16
 
 
 class Body(Protocol):
@@ -115,7 +110,7 @@ class Membership:
         self.rows = rows
         self.view = NO_VIEW
         self.members: tuple[Life, ...] = ()
-        self._reserved = _read_seq(remembered)
+        self._reserved = read_seq(remembered)
         # Whatever an earlier life installed lies within its reservation: this life accepts only what lies above it.
         self.promised = ViewId(self._reserved, NodeId(0xFFFF_FFFF)) if self._reserved else NO_VIEW
         self.is_suspended = False
@@ -419,7 +414,7 @@ class Membership:
         """Durable before visible: no id above the reservation is shown to anybody."""
         if seq > self._reserved:
             self._reserved = seq + SEQ_RESERVED
-            post.persist(SEQ_FILE, _write_seq(self._reserved))
+            post.persist(SEQ_FILE, write_seq(self._reserved))
 
     def check(self) -> None:
         """The invariants, for tests and the simulator."""
@@ -430,24 +425,3 @@ class Membership:
             self._proposal.check()
             assert self._proposal.id == self.promised
         assert self.view == NO_VIEW or self.me in self.members
-
-
-def _write_seq(seq: int) -> bytes:
-    text = f"{seq}"
-    return f"{text} {zlib.crc32(text.encode()):08x}\n".encode()
-
-
-def _read_seq(data: bytes | None) -> int:
-    if data is None:
-        return 0
-    parts = data.decode("ascii", "replace").split()
-    if len(parts) == 2 and parts[0].isdigit() and len(parts[0]) < 20 and _write_seq(int(parts[0])) == data:
-        return int(parts[0])
-    raise Refused(
-        error(
-            "engine.view-seq-unreadable",
-            f"the file {SEQ_FILE} of the engine's state folder is damaged",
-            "it keeps view numbers from being used twice, so this node does not start without it",
-            "stop the engine on all nodes, remove the file on this one, start them again",
-        )
-    )
