@@ -13,6 +13,8 @@ The face of the room, pure (plan.py lists the phases):
     simulate.simulate(cib, request, now_s)         inject, decide, carry out on a copy
     simulate.execute(cib, graph, now_s) -> Outcome what the CIB would be afterwards
     report.simulation.report(cib, now_s)           all of it in the words of `crm_simulate -S`
+    laws.broken(cluster, graph)                    what every plan must keep to, for tests and simulations
 
-Not scheduled yet, and therefore never touched: bundles, remote and guest nodes; unfencing and fencing topology are not looked at.
+Not scheduled yet, and therefore never touched: bundles, remote and guest nodes. Fencing topology is the fencer's: no plan depends
+on it. Where a plan differs from the original's on purpose: docs/adr/0012.
 """

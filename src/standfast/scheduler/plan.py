@@ -12,6 +12,7 @@ from standfast.scheduler.actions.probes import schedule_probes
 from standfast.scheduler.api import Plan
 from standfast.scheduler.constraints.tickets import unpack_ticket_states
 from standfast.scheduler.constraints.unpack import apply_node_health, unpack_constraints
+from standfast.scheduler.depth import deep_calls
 from standfast.scheduler.fencing.schedule import schedule_fencing_and_shutdowns
 from standfast.scheduler.graph.build import build_graph
 from standfast.scheduler.memory import Cluster
@@ -58,6 +59,11 @@ def situation(root: etree._Element, now_s: int) -> Situation:
 
 def decide(cluster: Cluster) -> Plan:
     """Every phase after unpacking, in order; `cluster` is used up."""
+    with deep_calls(len(cluster.ids)):
+        return _decide(cluster)
+
+
+def _decide(cluster: Cluster) -> Plan:
     found = situation_of(cluster)
     set_methods(cluster)
     apply_node_health(cluster)

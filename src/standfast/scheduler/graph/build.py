@@ -37,7 +37,7 @@ def build_graph(cluster: Cluster) -> Graph:
 def _executable(cluster: Cluster, actions: list[Action]) -> list[Action]:
     """Without the actions that could never be carried out: they wait for something that can't run, or for each other.
 
-    The original leaves them in, and its transition then ends early; leaving them out does the same things.
+    The original leaves them in, and its transition then ends early; leaving them out does the same things (docs/adr/0012).
     """
     waiting = {action.id: len(action.inputs) for action in actions}
     followers: dict[int, list[int]] = {}

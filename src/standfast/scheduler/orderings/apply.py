@@ -103,7 +103,11 @@ def _disable_invalid(cluster: Cluster) -> None:
         if relation.op is start:
             return True
         relation.op.flags |= ON_PATH
-        found = any(loops(start, relation.op, before) for before in reversed(relation.op.before))
+        found = False
+        for before in reversed(relation.op.before):
+            found = loops(start, relation.op, before)
+            if found:
+                break
         relation.op.flags &= ~ON_PATH
         return found
 

@@ -29,12 +29,14 @@ from standfast.scheduler.values import Role, is_true
 
 def order_probes(cluster: Cluster) -> None:
     """Order restarts after probes of what they depend on, and what follows stops after probes."""
+    restarts = any(op.task in ("stop", "demote") and not op.flags & PSEUDO for op in cluster.actions)
     for rsc in cluster.resources:
         for leaf in primitives(rsc):
             for probe in reversed(find_by_key(leaf, op_key(leaf.id, "monitor"), None)):
                 for after in list(reversed(probe.after)):
                     _order_starts(probe, after)
-                    _order_restarts(cluster, probe, after.op, set())
+                    if restarts:  # or else there is nothing to find on the long way down
+                        _order_restarts(cluster, probe, after.op)
     for order in cluster.orderings:
         _order_after_stop(order)
 
@@ -52,31 +54,44 @@ def _order_starts(probe: Op, after: Relation) -> None:
             relate(probe, then.op, AR_ORDERED | AR_UNRUNNABLE_FIRST_BLOCKS)
 
 
-def _order_restarts(cluster: Cluster, probe: Op, after: Op, seen: set[int]) -> None:
+def _order_restarts(cluster: Cluster, probe: Op, after: Op) -> None:
     """If the probe finds something, what depends on it restarts: its stop must wait for the probe."""
-    if probe.rsc is None or probe.task != "monitor" or after.id in seen:
+    if probe.rsc is None or probe.task != "monitor":
         return
-    seen.add(after.id)
-    rsc = after.rsc
-    if rsc is not None and rsc.variant == Variant.PRIMITIVE and rsc is not probe.rsc:
-        opposite = {"start": "stop", "promote": "demote"}.get(after.task)
-        for then in reversed(find_by_key(rsc, op_key(rsc.id, opposite), None)) if opposite else ():
-            if not then.flags & PSEUDO:
-                relate(probe, then, AR_ORDERED)
+    seen: set[int] = set()
+    waiting = [after]
+    while waiting:
+        op = waiting.pop()
+        if op.id in seen:
+            continue
+        seen.add(op.id)
+        rsc = op.rsc
+        if rsc is not None and rsc.variant == Variant.PRIMITIVE and rsc is not probe.rsc:
+            opposite = {"start": "stop", "promote": "demote"}.get(op.task)
+            for then in reversed(find_by_key(rsc, op_key(rsc.id, opposite), None)) if opposite else ():
+                if not then.flags & PSEUDO:
+                    relate(probe, then, AR_ORDERED)
+        waiting += _followers(cluster, probe.rsc, op)
+
+
+def _followers(cluster: Cluster, probed: Resource, op: Op) -> list[Op]:
+    """The actions that are required if `op` is; of a group or clone, its members' (interleaved: of the one beside `probed`)."""
+    rsc = op.rsc
     partner: Resource | None = None
     interleaves = rsc is not None and rsc.variant > Variant.GROUP and is_true(rsc.meta.get("interleave"))
     if rsc is not None and interleaves:
-        partner = compatible_instance(cluster, probe.rsc, rsc, Role.UNKNOWN, current=False)
-    for relation in list(reversed(after.after)):
+        partner = compatible_instance(cluster, probed, rsc, Role.UNKNOWN, current=False)
+    found = []
+    for relation in op.after:
         if not relation.flags & AR_FIRST_IMPLIES_THEN:
-            # A group or clone: go on to its members only, of an interleaved clone to the one beside the probe.
-            if rsc is None or rsc.variant < Variant.GROUP or probe.rsc.parent is rsc or relation.op.rsc is None:
+            if rsc is None or rsc.variant < Variant.GROUP or probed.parent is rsc or relation.op.rsc is None:
                 continue
             if relation.op.rsc.variant > Variant.GROUP or relation.op.rsc.parent is not rsc:
                 continue
             if interleaves and relation.op.rsc is not partner:
                 continue
-        _order_restarts(cluster, probe, relation.op, seen)
+        found.append(relation.op)
+    return found
 
 
 def _order_after_stop(order: Ordering) -> None:

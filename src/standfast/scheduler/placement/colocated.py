@@ -164,8 +164,8 @@ def apply_to_priority(dependent: Resource, primary: Resource, colocation: Coloca
     return change
 
 
-def _best_score(cluster: Cluster, source: Resource, colocation: Colocation, wanted: str) -> int:
-    """The best score of `source` on nodes whose attribute is `wanted`."""
+def _best_scores(cluster: Cluster, source: Resource, colocation: Colocation) -> dict[str, int]:
+    """The best score of `source` on available nodes, for each value of the colocation's attribute."""
     table = source.allowed
     parent = source.parent
     if (
@@ -186,10 +186,11 @@ def _best_score(cluster: Cluster, source: Resource, colocation: Colocation, want
                     table[node.id] = Allowed(node, points)
                 else:
                     entry.score = add_scores(entry.score, points)
-    best = -INFINITY
+    best: dict[str, int] = {}
     for entry in table.values():
-        if entry.score > best and entry.node.available() and node_value(entry.node, colocation.node_attribute) == wanted:
-            best = entry.score
+        if entry.node.available():
+            value = node_value(entry.node, colocation.node_attribute)
+            best[value] = max(entry.score, best.get(value, -INFINITY))
     return best
 
 
@@ -197,17 +198,21 @@ def _allowed_on_one(rsc: Resource) -> bool:
     return sum(1 for entry in rsc.allowed.values() if entry.score >= 0) == 1
 
 
+def _draws(colocation: Colocation, points: int) -> bool:
+    """Keeping apart from what may not run there anyway must not draw anything, but for the one case where the dependent has a
+    single node left and the primary is not too sticky."""
+    return colocation.primary.stickiness < -points and has_influence(colocation) and _allowed_on_one(colocation.dependent)
+
+
 def _add_matching(
     cluster: Cluster, table: dict[str, Allowed], source: Resource, colocation: Colocation, factor: float, only_positive: bool
 ) -> None:
+    best = _best_scores(cluster, source, colocation)
     for entry in table.values():
-        points = _best_score(cluster, source, colocation, node_value(entry.node, colocation.node_attribute))
-        # Keeping apart from what may not run there anyway must not draw anything, but for the one case where the
-        # dependent has a single node left and the primary is not too sticky.
-        draws = colocation.primary.stickiness < -points and has_influence(colocation) and _allowed_on_one(colocation.dependent)
-        if factor < 0 and points < 0 and not draws:
-            continue
         if entry.score == HELD:
+            continue
+        points = best.get(node_value(entry.node, colocation.node_attribute), -INFINITY)
+        if factor < 0 and points < 0 and not _draws(colocation, points):
             continue
         new = add_scores(scaled(factor, points), entry.score)
         if only_positive and new < 0:

@@ -10,20 +10,28 @@ RC_UNKNOWN = 193
 
 
 def _find(cluster: Cluster, rsc_id: str, node: str, task: str, entry: HistoryEntry | None = None) -> HistoryEntry | None:
-    """The first entry of `task` in a resource's history on a node; for migrations, the one between the same two nodes."""
-    for other in cluster.history.get((node, rsc_id), ()):
-        if other.task != task:
-            continue
-        if entry is not None and task == "migrate_from" and other.migrate_source != entry.migrate_source:
-            continue
-        if entry is not None and task == "migrate_to" and other.migrate_target != entry.migrate_target:
-            continue
-        return other
-    return None
+    """The entry of `task` in a resource's history on a node, for migrations the one between the same two nodes; None if there
+    are several, as nobody can tell then which one counts."""
+    found = [
+        other
+        for other in cluster.history.get((node, rsc_id), ())
+        if other.task == task
+        and (entry is None or task != "migrate_from" or other.migrate_source == entry.migrate_source)
+        and (entry is None or task != "migrate_to" or other.migrate_target == entry.migrate_target)
+    ]
+    return found[0] if len(found) == 1 else None
 
 
 def _unknown_on(cluster: Cluster, rsc: Resource, node: str) -> bool:
-    return all(entry.rc == RC_UNKNOWN for entry in cluster.history.get((node, rsc.id), ()))
+    return all(entry.rc in (None, RC_UNKNOWN) for entry in cluster.history.get((node, rsc.id), ()))
+
+
+def _ends(entry: HistoryEntry, node: Node, at: str) -> tuple[str, str] | None:
+    """(source, target) of a migration; None unless it names both, and `node` as its source or target."""
+    source, target = entry.migrate_source, entry.migrate_target
+    if not source or not target or node.name.lower() != (source if at == "source" else target).lower():
+        return None
+    return source, target
 
 
 def _state_changed_after(cluster: Cluster, rsc_id: str, node: str, entry: HistoryEntry) -> bool:
@@ -52,9 +60,10 @@ def migrate_to_succeeded(cluster: Cluster, rsc: Resource, node: Node, entry: His
     """migrate_to is done on the source: what counts is whether migrate_from followed on the target."""
     from standfast.scheduler.unpack.history import add_running
 
-    source, target = entry.migrate_source, entry.migrate_target
-    if not source or not target or source.lower() != node.name.lower():
+    ends = _ends(entry, node, "source")
+    if ends is None:
         return
+    source, target = ends
     source_newer = _state_changed_after(cluster, rsc.id, source, entry)
     arrival = _find(cluster, rsc.id, target, "migrate_from", entry)
     from_rc, from_status = RC_OK, PENDING
@@ -95,37 +104,25 @@ def _fail(rsc: Resource) -> None:
     rsc.migratable = False
 
 
-def migrate_to_failed(cluster: Cluster, rsc: Resource, node: Node, entry: HistoryEntry) -> None:
-    """migrate_to failed on the source: the resource may be active on either side."""
+def migration_failed(cluster: Cluster, rsc: Resource, node: Node, entry: HistoryEntry) -> None:
+    """migrate_to failed on the source, or migrate_from on the target: the resource may be active on the other side (as well),
+    unless something newer says not."""
     from standfast.scheduler.unpack.history import add_running
 
-    source, target = entry.migrate_source, entry.migrate_target
-    if not source or not target or source.lower() != node.name.lower():
+    leaving = entry.task == "migrate_to"
+    ends = _ends(entry, node, "source" if leaving else "target")
+    if ends is None:
         return
+    source, target = ends
     rsc.role = Role.STARTED
-    arrival = _find(cluster, rsc.id, target, "migrate_from", entry)
-    if arrival is not None and (arrival.rc != RC_OK or arrival.status != DONE):
-        arrival = None
-    if not _unknown_on(cluster, rsc, target) and not _newer_state(cluster, rsc.id, target, entry, arrival):
-        target_node = cluster.find_node(target)
-        if target_node is not None and target_node.online:
-            add_running(cluster, rsc, target_node, failed=False)
-    elif not _state_changed_after(cluster, rsc.id, source, entry):
+    there = target if leaving else source
+    half = _find(cluster, rsc.id, there, "migrate_from" if leaving else "migrate_to", entry)
+    if half is not None and (half.rc != RC_OK or half.status != DONE):
+        half = None
+    departure, arrival = (entry, half) if leaving else (half, entry)
+    if not _unknown_on(cluster, rsc, there) and not _newer_state(cluster, rsc.id, there, departure, arrival):
+        other = cluster.find_node(there)
+        if other is not None and other.online:
+            add_running(cluster, rsc, other, failed=not leaving)
+    elif leaving and not _state_changed_after(cluster, rsc.id, source, entry):
         rsc.dangling_sources.append(node)
-
-
-def migrate_from_failed(cluster: Cluster, rsc: Resource, node: Node, entry: HistoryEntry) -> None:
-    """migrate_from failed on the target: the source still has the resource, unless something newer says not."""
-    from standfast.scheduler.unpack.history import add_running
-
-    source, target = entry.migrate_source, entry.migrate_target
-    if not source or not target or target.lower() != node.name.lower():
-        return
-    rsc.role = Role.STARTED
-    departure = _find(cluster, rsc.id, source, "migrate_to", entry)
-    if departure is not None and (departure.rc != RC_OK or departure.status != DONE):
-        departure = None
-    if not _unknown_on(cluster, rsc, source) and not _newer_state(cluster, rsc.id, source, departure, entry):
-        source_node = cluster.find_node(source)
-        if source_node is not None and source_node.online:
-            add_running(cluster, rsc, source_node, failed=True)

@@ -14,7 +14,7 @@ from standfast.scheduler.placement.ledger import add_location, ban_everywhere
 from standfast.scheduler.unpack import entries as e
 from standfast.scheduler.unpack.entries import HistoryEntry
 from standfast.scheduler.unpack.failcounts import clear_failcount, fail_count
-from standfast.scheduler.unpack.migration import migrate_from_failed, migrate_to_failed, migrate_to_succeeded
+from standfast.scheduler.unpack.migration import migrate_to_succeeded, migration_failed
 from standfast.scheduler.values import Role, ms_to_s
 
 INFINITY = 1_000_000
@@ -319,10 +319,8 @@ def _apply_failure(cluster: Cluster, result: Result, on_fail: OnFail, role: Role
     match entry.task:
         case "stop":
             add_location(cluster, rsc, node, -INFINITY, "__stop_fail__")
-        case "migrate_to":
-            migrate_to_failed(cluster, rsc, node, entry)
-        case "migrate_from":
-            migrate_from_failed(cluster, rsc, node, entry)
+        case "migrate_to" | "migrate_from":
+            migration_failed(cluster, rsc, node, entry)
         case "promote":
             rsc.role = Role.PROMOTED
         case "demote":
