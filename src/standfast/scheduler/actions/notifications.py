@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from standfast.scheduler.actions.core import find_by_key, find_task, new_action, relate
+from standfast.scheduler.actions.ops import keyed_action
 from standfast.scheduler.memory import (
     AR_FIRST_IMPLIES_THEN,
     AR_ORDERED,
@@ -183,12 +184,7 @@ def _notify(
     if point is None or done is None or not node.online or not point.flags & RUNNABLE:
         return None
     key = _key(rsc, point.meta.get("notify_type", ""), point.meta.get("notify_operation", ""))
-    optional = bool(point.flags & OPTIONAL)
-    found = find_by_key(rsc, key, node)
-    op = found[0] if found else new_action(cluster, rsc, key, point.task, node, optional)
-    if not optional:
-        op.flags &= ~OPTIONAL
-    op.flags |= RUNNABLE
+    op = keyed_action(cluster, rsc, key, point.task, node, optional=bool(point.flags & OPTIONAL))
     for name, value in point.meta.items():
         op.meta.setdefault(name, value)
     op.meta.update(notification.keys)

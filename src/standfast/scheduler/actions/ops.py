@@ -29,7 +29,13 @@ def get_action(
 
     An action asked for with optional=False becomes required, except one of an unmanaged resource that is not recurring.
     """
-    key = op_key(rsc.id, key_task or task, interval_ms)
+    return keyed_action(cluster, rsc, op_key(rsc.id, key_task or task, interval_ms), task, node, optional, interval_ms)
+
+
+def keyed_action(
+    cluster: Cluster, rsc: Resource, key: str, task: str, node: Node | None, optional: bool, interval_ms: int = 0
+) -> Op:
+    """`get_action` for an action whose key says more than its task (a notification's)."""
     found = find_by_key(rsc, key, node)
     op = found[0] if found else new_action(cluster, rsc, key, task, node, optional, interval_ms)
     if op.node is not None and not op.flags & PSEUDO and not rsc.managed and "interval" not in op.meta:

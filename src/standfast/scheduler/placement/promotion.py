@@ -129,8 +129,10 @@ def _sort(cluster: Cluster, clone: Resource) -> None:
     for instance in clone.children:
         chosen = assigned_to(instance)
         if instance.promotion_priority >= 0 and chosen is not None:
-            entry = clone.allowed[chosen.id]
-            entry.score = add_scores(instance.promotion_priority, entry.score)
+            entry = clone.allowed.get(chosen.id)
+            # An opt-in cluster's clone may hold unmanaged instances on nodes that it is not allowed on.
+            if entry is not None:
+                entry.score = add_scores(instance.promotion_priority, entry.score)
     for colocation in all_with_this(clone):
         if colocation.primary_role == Role.PROMOTED and has_influence(colocation):
             walk = ScoreWalk(clone, copy_table(clone.allowed), nonnegative=True, active=True)
@@ -145,7 +147,7 @@ def _sort(cluster: Cluster, clone: Resource) -> None:
             instance.promotion_priority = INFINITY
         elif chosen is None:
             instance.promotion_priority = -INFINITY
-        elif instance.promotion_priority >= 0:
+        elif instance.promotion_priority >= 0 and chosen.id in clone.allowed:
             instance.promotion_priority = clone.allowed[chosen.id].score
 
     def compare(a: Resource, b: Resource) -> int:

@@ -91,7 +91,7 @@ def _stopped(cluster: Cluster, clone: Resource, active: int, indent: str) -> lis
         state = "Stopped (disabled)" if _configured_role(clone) == Role.STOPPED else "Stopped"
         for failure in cluster.failures:
             found = failure.entry
-            same = failure.rsc.xml_id == clone.clone_data().child.get("id")
+            same = found.key.rsplit("_", 2)[0] == clone.clone_data().child.get("id")
             if same and found.masks_failure and found.on_node.lower() == node.name.lower():
                 state = f"Stopped ({RC_TEXT.get(found.rc or 0, 'Unknown exit status')})"
                 break

@@ -76,7 +76,7 @@ def health_of(cluster: Cluster, node: Node) -> str:
             continue
         lowered = value.lower()
         points = parse_score(value, 0, scores)
-        if lowered == "red" or (lowered not in ("yellow", "green") and points is not None and points <= scores["red"]):
+        if lowered == "red" or (lowered != "yellow" and points is not None and points <= scores["red"]):
             return "red"
         if lowered == "yellow" or (points is not None and points <= scores["yellow"] and scores["yellow"] != scores["green"]):
             health = "yellow"

@@ -119,9 +119,12 @@ def native_line(cluster: Cluster, rsc: Resource, node: Node | None, show_pending
 
 
 def _failed_probe(cluster: Cluster, rsc: Resource, node: Node | None) -> str:
+    # In a clone, only what was recorded under the name of the cloned resource counts: no unique instance, no member of a group.
+    clone = rsc.top().clone
+    name = rsc.id if clone is None else clone.child.get("id")
     for failure in cluster.failures:
         entry = failure.entry
-        if not entry.masks_failure or not entry.on_node or failure.rsc.xml_id != rsc.xml_id:
+        if not entry.masks_failure or not entry.on_node or entry.key.rsplit("_", 2)[0] != name:
             continue
         if node is None or entry.on_node.lower() == node.name.lower():
             return f" ({RC_TEXT.get(entry.rc or 0, 'Unknown exit status')}) "

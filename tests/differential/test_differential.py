@@ -1,0 +1,80 @@
+"""Random clusters: drawn the same from the same seed, valid by Pacemaker's schema, reduced well, and decided by the laws; small
+inputs on which ours and the original once differed stay as cases (cases/NAME.xml, what Pacemaker says in cases/NAME.expected)."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from lxml import etree
+from tests.differential.answers import Answer, ask_ours
+from tests.differential.compare import judge
+from tests.differential.drawing.cluster import draw_cluster
+from tests.differential.laws import check_laws
+from tests.differential.shrink import dangling, shrink
+
+CASES = Path(__file__).with_name("cases")
+SCHEMA = Path("/usr/share/pacemaker/pacemaker-3.9.rng")
+ROOT = Path(__file__).parents[2]
+CASE_VERSIONS = {".expected": (3, 0, 2), ".expected-2.1.5": (2, 1, 5)}
+
+
+def cases() -> list[Path]:
+    return sorted(path for path in CASES.iterdir() if path.suffix.startswith(".expected"))
+
+
+@pytest.mark.parametrize("path", cases(), ids=lambda path: path.name)
+def test_a_difference_that_was_found_stays_gone(path: Path) -> None:
+    root = etree.parse(path.with_name(path.name.split(".expected")[0] + ".xml")).getroot()
+    suffix = ".expected" + path.name.split(".expected")[1]
+    verdict = judge(root, ask_ours(root), Answer.parse(path.read_text()), CASE_VERSIONS[suffix])
+    assert verdict.agrees, verdict.difference()
+
+
+def test_random_clusters_obey_the_laws() -> None:
+    for seed in range(200):
+        check_laws(draw_cluster(f"laws {seed}"))
+
+
+def test_a_seed_gives_the_same_cluster_and_plan_under_any_hash_seed() -> None:
+    program = (
+        "import hashlib, sys; sys.path.insert(0, '.')\n"
+        "from lxml import etree\n"
+        "from tests.differential.drawing.cluster import draw_cluster\n"
+        "from tests.differential.laws import check_laws\n"
+        "roots = [draw_cluster(seed) for seed in range(25)]\n"
+        "print(hashlib.sha256(b''.join(etree.tostring(r) + check_laws(r).encode() for r in roots)).hexdigest())"
+    )
+    seen = {
+        subprocess.run(
+            [sys.executable, "-c", program], cwd=ROOT, env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, check=True
+        ).stdout
+        for seed in ("0", "1", "4711")
+    }
+    assert len(seen) == 1
+
+
+def test_random_clusters_are_valid() -> None:
+    if not SCHEMA.exists():
+        pytest.skip("Pacemaker's schemas are not installed (apt-get install pacemaker-common)")
+    schema = etree.RelaxNG(etree.parse(SCHEMA))
+    for seed in range(100):
+        root = etree.fromstring(etree.tostring(draw_cluster(seed)))
+        assert not dangling(root), seed
+        assert schema.validate(root), f"seed {seed}: {schema.error_log}"
+
+
+def test_shrinking_keeps_what_matters_and_nothing_else() -> None:
+    root = next(r for r in map(draw_cluster, range(100)) if r.find(".//rsc_order") is not None)
+    small = shrink(root, lambda candidate: candidate.find(".//rsc_order") is not None)
+    assert len(small.findall(".//rsc_order")) == 1
+    assert not dangling(small)
+    assert len(list(small.iter())) < 20
+
+
+def test_an_answer_survives_its_file() -> None:
+    answer = ask_ours(draw_cluster(3))
+    assert Answer.parse(answer.text()) == answer
