@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class NodeStatus:
-    """A node as `crm_mon` shows it."""
+    """A node as `crm_mon` shows it. `expected_up` is None where it is not told: then it is whether the node is up to stay."""
 
     name: str
     id: str
@@ -22,6 +22,7 @@ class NodeStatus:
     pending: bool = False
     unclean: bool = False
     shutdown: bool = False
+    expected_up: bool | None = None
     is_dc: bool = False
     resources_running: int = 0
     health: str = "green"

@@ -40,6 +40,38 @@ class Exit(IntEnum):
     TIMEOUT = 124
 
 
+_EXIT = {
+    0: "OK",
+    1: "Error occurred",
+    4: "Insufficient privileges",
+    6: "Not configured",
+    64: "Incorrect usage",
+    65: "Invalid data given",
+    66: "Input file not available",
+    67: "User does not exist",
+    68: "Host does not exist",
+    69: "Necessary service unavailable",
+    70: "Internal software bug",
+    71: "Operating system error occurred",
+    72: "System file not available",
+    73: "Cannot create output file",
+    74: "I/O error occurred",
+    75: "Temporary failure, try again",
+    76: "Protocol violated",
+    77: "Insufficient privileges",
+    78: "Invalid configuration",
+    100: "Fatal error occurred, will not respawn",
+    101: "System panic required",
+    102: "Not connected",
+    103: "Update was older than existing configuration",
+    104: "Digest mismatch",
+    105: "No such object",
+    106: "Quorum required",
+    107: "Operation not safe",
+    108: "Requested item already exists",
+    109: "Multiple items match request",
+    124: "Timeout occurred",
+}
 _OCF = {
     0: "ok",
     1: "error",
@@ -69,6 +101,11 @@ _EXECUTION = {
     10: "No fence device",
     11: "CIB secrets unavailable",
 }
+
+
+def exit_text(code: int) -> str:
+    """crm_exit_str: an exit code in words."""
+    return _EXIT.get(code, "Unknown exit status")
 
 
 def ocf_text(rc: int) -> str:

@@ -34,11 +34,11 @@ def render(status: Mapping[str, Any], view: View = FULL, date: Date = ctime_text
     if view.resources:
         sections.append(resources_section(situation, view))
     if view.attributes:
-        sections.append(_attributes(situation, view))
+        sections.append(attributes_section(situation, view))
     if view.operations or view.fail_counts:
-        sections.append(_history(situation, view, date))
+        sections.append(history_section(situation, view, date))
     if view.failures:
-        sections.append(_failures(situation, view, date))
+        sections.append(failures_section(situation, view, date))
     lines = "\n\n".join("\n".join(section) for section in sections if section)
     return lines + "\n" if lines else ""
 
@@ -225,7 +225,8 @@ def shown_attributes(node: NodeStatus) -> list[tuple[str, str]]:
     return sorted((name, value) for name, value in node.attributes if not name.startswith(_HIDDEN_ATTRIBUTES))
 
 
-def _attributes(situation: Situation, view: View) -> list[str]:
+def attributes_section(situation: Situation, view: View) -> list[str]:
+    """Attributes of the nodes that are online; no lines where there are none."""
     page = Page()
     page.begin("Node Attributes")
     for node in sorted_nodes(situation):
@@ -237,7 +238,8 @@ def _attributes(situation: Situation, view: View) -> list[str]:
     return page.lines if len(page.lines) > 1 else []
 
 
-def _history(situation: Situation, view: View, date: Date) -> list[str]:
+def history_section(situation: Situation, view: View, date: Date) -> list[str]:
+    """Operations by node and resource, or the fail counts alone."""
     page = Page()
     first = {operation.node: at for at, operation in reversed(list(enumerate(situation.operations)))}
     online = [node for node in situation.nodes if node.online and _is_shown(node, view)]
@@ -326,7 +328,8 @@ def shown_failures(situation: Situation, view: View) -> list[OperationStatus]:
     ]
 
 
-def _failures(situation: Situation, view: View, date: Date) -> list[str]:
+def failures_section(situation: Situation, view: View, date: Date) -> list[str]:
+    """Failed operations, in technical or in friendly words; no lines where there are none."""
     failures = shown_failures(situation, view)
     if not failures:
         return []

@@ -5,7 +5,7 @@ Owns: elements, attributes and their order: agents such as galera and redis read
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from standfast.api.status import situation_from_json
@@ -31,7 +31,7 @@ _POLICIES = ("freeze", "stop", "demote", "ignore", "suicide")
 _UNITS_MS = {"": 1000, "s": 1000, "sec": 1000, "ms": 1, "msec": 1, "m": 60_000, "min": 60_000, "h": 3_600_000, "hr": 3_600_000}
 
 
-class _Tree:
+class Tree:
     """Lines with indents: `leaf` and `open`/`close`."""
 
     def __init__(self) -> None:
@@ -46,6 +46,11 @@ class _Tree:
         """The start of an element."""
         self.lines.append("  " * len(self._names) + tag(name, _named(attributes), is_open=True))
         self._names.append(name)
+
+    def text(self, name: str, /, content: str) -> None:
+        """An element that holds a text."""
+        safe = content.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+        self.lines.append("  " * len(self._names) + tag(name, {}, is_open=True) + f"{safe}</{name}>")
 
     def close(self) -> None:
         """The end of the innermost element; one that got no children is written empty."""
@@ -71,7 +76,7 @@ def render_xml(
 ) -> str:
     """The whole document. `request` is the command line; `legacy` is `crm_mon -X`: the same body in <crm_mon>."""
     situation = situation_from_json(status["situation"])
-    tree = _Tree()
+    tree = Tree()
     if legacy:
         tree.open("crm_mon", version=PACEMAKER_VERSION)
     else:
@@ -80,6 +85,15 @@ def render_xml(
         state = {"starting": "starting_daemons", "stopping": "shutting_down"}.get(status["local_state"], "running")
         tree.leaf("pacemakerd", sys_from="pacemakerd", state=state, last_updated=iso_text(int(status["now_s"])))
         _summary(tree, status, situation, date)
+    status_body(tree, situation, view, date)
+    if not legacy:
+        tree.leaf("status", code="0", message="OK")
+    tree.close()
+    return "\n".join(tree.lines) + "\n"
+
+
+def status_body(tree: Tree, situation: Situation, view: View, date: Date) -> None:
+    """Nodes, resources and what else the view has, without the summary."""
     if view.nodes:
         _nodes(tree, situation, view)
     if view.resources and not (view.by_node and not view.inactive):
@@ -95,28 +109,45 @@ def render_xml(
         _history(tree, situation, view, date)
     if view.failures:
         _failures(tree, situation, view)
-    if not legacy:
-        tree.leaf("status", code="0", message="OK")
-    tree.close()
-    return "\n".join(tree.lines) + "\n"
 
 
 def error_xml(request: str, code: int, message: str, sentences: list[str]) -> str:
     """The document of a failed request."""
-    tree = _Tree()
+    tree = Tree()
     tree.open("pacemaker-result", api_version__=API_VERSION, request=request)
-    tree.open("status", code=str(code), message=message)
-    tree.open("errors")
-    for sentence in sentences:
-        tree.lines.append(
-            "      " + tag("error", {}, is_open=True) + sentence.replace("&", "&amp;").replace("<", "&lt;") + "</error>"
-        )
-    for _ in range(3):
-        tree.close()
+    status_end(tree, code, message, sentences)
+    tree.close()
     return "\n".join(tree.lines) + "\n"
 
 
-def _summary(tree: _Tree, status: Mapping[str, Any], situation: Situation, date: Date) -> None:
+def status_end(tree: Tree, code: int, message: str, sentences: list[str]) -> None:
+    """How it went: the last element of every document."""
+    if not sentences:
+        tree.leaf("status", code=str(code), message=message)
+        return
+    tree.open("status", code=str(code), message=message)
+    tree.open("errors")
+    for sentence in sentences:
+        tree.text("error", sentence)
+    tree.close()
+    tree.close()
+
+
+def timings_xml(request: str, timings: Sequence[tuple[str, float]]) -> str:
+    """The document of `crm_simulate --profile`: seconds by file."""
+    tree = Tree()
+    tree.open("pacemaker-result", api_version__=API_VERSION, request=request)
+    if timings:
+        tree.open("timings")
+        for path, seconds in timings:
+            tree.leaf("timing", file=path, duration=f"{seconds:.6f}")
+        tree.close()
+    status_end(tree, 0, "OK", [])
+    tree.close()
+    return "\n".join(tree.lines) + "\n"
+
+
+def _summary(tree: Tree, status: Mapping[str, Any], situation: Situation, date: Date) -> None:
     tree.open("summary")
     tree.leaf("stack", type=status["stack"])
     dc = next((node for node in situation.nodes if node.name == status["dc"]), None)
@@ -151,7 +182,7 @@ def _summary(tree: _Tree, status: Mapping[str, Any], situation: Situation, date:
     tree.close()
 
 
-def _options(tree: _Tree, options: Mapping[str, str]) -> None:
+def _options(tree: Tree, options: Mapping[str, str]) -> None:
     policy = options.get("no-quorum-policy", "stop")
     tree.leaf(
         "cluster_options",
@@ -172,7 +203,7 @@ def _milliseconds(text: str) -> int:
     return int(number) * _UNITS_MS[unit] if number.isdecimal() and unit in _UNITS_MS else 0
 
 
-def _nodes(tree: _Tree, situation: Situation, view: View) -> None:
+def _nodes(tree: Tree, situation: Situation, view: View) -> None:
     tree.open("nodes")
     for node in sorted_nodes(situation):
         if view.only_node and node.name.lower() != view.only_node.lower():
@@ -198,14 +229,14 @@ def _node(node: NodeStatus) -> dict[str, str | None]:
         "health": node.health,
         "feature_set": feature_set(node) if node.online and node.kind == "member" else None,
         "shutdown": _bool(node.shutdown),
-        "expected_up": _bool(node.online and not node.shutdown),
+        "expected_up": _bool(node.online and not node.shutdown if node.expected_up is None else node.expected_up),
         "is_dc": _bool(node.is_dc),
         "resources_running": str(node.resources_running),
         "type": node.kind,
     }
 
 
-def _resource(tree: _Tree, resource: ResourceStatus, situation: Situation, clone: ResourceStatus | None) -> None:
+def _resource(tree: Tree, resource: ResourceStatus, situation: Situation, clone: ResourceStatus | None) -> None:
     if resource.kind == "primitive":
         _primitive(tree, resource, situation, clone)
         return
@@ -231,7 +262,7 @@ def _resource(tree: _Tree, resource: ResourceStatus, situation: Situation, clone
     tree.close()
 
 
-def _primitive(tree: _Tree, resource: ResourceStatus, situation: Situation, clone: ResourceStatus | None) -> None:
+def _primitive(tree: Tree, resource: ResourceStatus, situation: Situation, clone: ResourceStatus | None) -> None:
     tree.open(
         "resource",
         id=resource.id if clone is not None and is_unique(clone) else base_id(resource.id),
@@ -254,7 +285,7 @@ def _primitive(tree: _Tree, resource: ResourceStatus, situation: Situation, clon
     tree.close()
 
 
-def _attributes(tree: _Tree, situation: Situation) -> None:
+def _attributes(tree: Tree, situation: Situation) -> None:
     shown = [node for node in sorted_nodes(situation) if node.online and shown_attributes(node)]
     if not shown:
         return
@@ -267,14 +298,18 @@ def _attributes(tree: _Tree, situation: Situation) -> None:
     tree.close()
 
 
-def _history(tree: _Tree, situation: Situation, view: View, date: Date) -> None:
+def _history(tree: Tree, situation: Situation, view: View, date: Date) -> None:
     order = {operation.node: at for at, operation in reversed(list(enumerate(situation.operations)))}
     online = [node for node in situation.nodes if node.online]
     if not online:
         return
     tree.open("node_history")
     for node in sorted(online, key=lambda node: order.get(node.name, len(order))):
-        history = node_history(situation, node.name)
+        history = [
+            (resource, operations)
+            for resource, operations in node_history(situation, node.name)
+            if view.operations or fail_count(situation, resource, node.name).count
+        ]
         if history:
             tree.open("node", name=node.name)
             for resource, operations in history:
@@ -284,7 +319,7 @@ def _history(tree: _Tree, situation: Situation, view: View, date: Date) -> None:
 
 
 def _resource_history(
-    tree: _Tree, situation: Situation, node: str, resource: str, operations: list[OperationStatus], view: View, date: Date
+    tree: Tree, situation: Situation, node: str, resource: str, operations: list[OperationStatus], view: View, date: Date
 ) -> None:
     count = fail_count(situation, resource, node)
     tree.open(
@@ -311,7 +346,7 @@ def _resource_history(
     tree.close()
 
 
-def _failures(tree: _Tree, situation: Situation, view: View) -> None:
+def _failures(tree: Tree, situation: Situation, view: View) -> None:
     failures = shown_failures(situation, view)
     if not failures:
         return

@@ -34,14 +34,30 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
+class Load:
+    """What a node can carry (`step` is Original or Remaining, `resource` is ""), or what a resource takes from it. `after` is how
+    many scores had been found by then: the original prints both as they come."""
+
+    step: str
+    resource: str
+    node: str
+    values: tuple[tuple[str, str], ...]
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """One line of the transition summary: verb (Start, Stop, Move, Recover, Restart, Fence, ...), resource or node, the detail
-    in brackets and the reason, as Pacemaker words them."""
+    in brackets and the reason, as Pacemaker words them. `places` are the detail's parts by name (role, next-role, source, dest
+    or node), `cause` the bare reason; `blocked` says that it can't be done."""
 
     verb: str
     subject: str
     detail: str
     reason: str = ""
+    places: tuple[tuple[str, str], ...] = ()
+    cause: str = ""
+    blocked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +71,4 @@ class Plan:
     notices: tuple[Report, ...]
     situation: Situation
     recheck_s: int | None = None
+    loads: tuple[Load, ...] = ()

@@ -12,7 +12,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Final, Protocol
 
 from standfast.base.report import Report
-from standfast.scheduler.api import Reason, Score
+from standfast.scheduler.api import Load, Reason, Score
 from standfast.scheduler.values import Role
 
 if TYPE_CHECKING:
@@ -508,6 +508,7 @@ class Cluster:
     recheck_by_s: int = 0
     next_action_id: int = 1
     scores: list[Score] = field(default_factory=list)
+    loads: list[Load] = field(default_factory=list)
     reasons: list[Reason] = field(default_factory=list)
     notices: list[Report] = field(default_factory=list)
     noticed: set[str] = field(default_factory=set)

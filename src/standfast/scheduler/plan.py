@@ -88,6 +88,7 @@ def _decide(cluster: Cluster) -> Plan:
         notices=tuple(cluster.notices),
         situation=found,
         recheck_s=cluster.recheck_by_s or None,
+        loads=tuple(cluster.loads),
     )
 
 

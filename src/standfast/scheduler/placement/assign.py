@@ -9,7 +9,7 @@ from standfast.scheduler.memory import Allowed, Cluster, Colocation, Node, Quoru
 from standfast.scheduler.placement.colocated import add_dependent_scores, all_this_with, all_with_this
 from standfast.scheduler.placement.ledger import add_location, any_available, copy_table, withdraw
 from standfast.scheduler.placement.nodes import assign_best, assign_resource, sorted_nodes
-from standfast.scheduler.placement.utilization import counts, sort_resources
+from standfast.scheduler.placement.utilization import counts, note_load, sort_resources
 from standfast.scheduler.values import Role, name_key
 
 
@@ -18,8 +18,12 @@ def assign_resources(cluster: Cluster) -> None:
     if counts(cluster):
         everywhere = {node.id: Allowed(node, node.score) for node in cluster.nodes}
         sort_resources(cluster, sorted_nodes(cluster, everywhere, None))
+    for node in cluster.nodes:
+        note_load(cluster, "Original", None, node)
     for rsc in cluster.resources:
         rsc.act().assign(cluster, rsc, None, stop_if_fail=True)
+    for node in cluster.nodes:
+        note_load(cluster, "Remaining", None, node)
 
 
 def record_scores(cluster: Cluster, rsc: Resource, function: str) -> None:

@@ -6,7 +6,7 @@ from functools import cmp_to_key
 
 from standfast.scheduler.actions.ops import current_node
 from standfast.scheduler.memory import OPTIONAL, RUNNABLE, Allowed, Cluster, Node, Resource
-from standfast.scheduler.placement.utilization import ban_insufficient, compare_capacities, counts, take
+from standfast.scheduler.placement.utilization import ban_insufficient, compare_capacities, counts, note_load, take
 from standfast.scheduler.values import Role
 
 INFINITY = 1_000_000
@@ -84,6 +84,7 @@ def assign_resource(cluster: Cluster, rsc: Resource, chosen: Allowed | None, for
     rsc.assigned = node
     node.assigned_count += 1
     take(node, rsc, -1)
+    note_load(cluster, "pcmk__assign_resource", rsc, node)
     if chosen is not None:
         chosen.count += 1
         rsc.assigned_score = chosen.score

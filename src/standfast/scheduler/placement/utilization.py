@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from standfast.scheduler.actions.ops import current_node, pseudo_op
+from standfast.scheduler.api import Load
 from standfast.scheduler.memory import (
     AR_IF_ON_SAME_NODE_OR_TARGET,
     OPTIONAL,
@@ -45,6 +46,13 @@ def take(node: Node, rsc: Resource, sign: int) -> None:
     """Take a resource's needs from a node's capacity (sign -1), or give them back (1)."""
     for name in rsc.utilization:
         node.utilization[name] = str(_number(node.utilization, name) + sign * _number(rsc.utilization, name))
+
+
+def note_load(cluster: Cluster, step: str, rsc: Resource | None, node: Node) -> None:
+    """Keep what a node can carry at this step, or what a resource takes from it, for `crm_simulate -U`."""
+    values = node.utilization if rsc is None else rsc.utilization
+    name = "" if rsc is None else rsc.id
+    cluster.loads.append(Load(step, name, node.name, tuple(values.items()), len(cluster.scores)))
 
 
 def _is_enough(node: Node, needs: dict[str, str]) -> bool:

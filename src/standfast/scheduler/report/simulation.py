@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from standfast.base.situation import Situation
-from standfast.scheduler.api import Plan
+from standfast.scheduler.api import Load, Plan, Score
 from standfast.scheduler.inject import Note
 from standfast.scheduler.placement.scores import score_text
 from standfast.scheduler.report.picture import Picture
@@ -59,7 +59,7 @@ def text_of(found: Simulation, wanted: Wanted = FULL, extra: Extra | None = None
     lines = list(clock)
     if wanted.quiet:
         if found.plan is not None:
-            lines = _score_section(found, wanted)
+            lines = ([""] if found.notes is not None else []) + _score_section(found, wanted)
         return lines
     if found.before.warnings:
         lines += [*found.before.warnings, ""]
@@ -99,22 +99,23 @@ def _score_section(found: Simulation, wanted: Wanted) -> list[str]:
     parts = (["Assignment Scores"] if wanted.scores else []) + (["Utilization Information"] if wanted.utilization else [])
     if not parts:
         return []
-    lines = score_lines(found.plan)
+    lines = [_allocation_text(item) for item in allocations(found.plan, wanted)]
     if wanted.quiet and wanted.scores:
         return lines
     return [*([] if wanted.quiet else [""]), f"{' and '.join(parts)}:", *(f"  * {line}" for line in lines)]
 
 
 def summary_lines(plan: Plan) -> list[str]:
-    """The lines of the transition summary. Node actions without a reason are not shown, as in the original. Columns grow with
-    what they hold."""
+    """The lines of the transition summary. Node actions without a reason are not shown, as in the original. Columns are as
+    wide as the widest entry needs (a name that is longer than all before it gets two more blanks: the original's rule)."""
     lines = []
     name_width = detail_width = 5
     for change in plan.changes:
         if change.detail:
-            if len(change.subject) > name_width:
-                name_width = len(change.subject) + 2
+            name_width = len(change.subject) + 2 if len(change.subject) > name_width else name_width
             detail_width = max(detail_width, len(change.detail))
+    for change in plan.changes:
+        if change.detail:
             reason = f"  {change.reason}" if change.reason else ""
             detail = f"( {change.detail:>{detail_width}} )"
             lines.append(f"  * {change.verb:<8}   {change.subject:<{name_width}}   {detail}{reason}")
@@ -125,12 +126,29 @@ def summary_lines(plan: Plan) -> list[str]:
 
 def score_lines(plan: Plan) -> list[str]:
     """The scores as `crm_simulate -sS -Q` prints them."""
-    lines = []
-    for score in plan.scores:
-        points = score_text(score.points)
-        if score.function == "promotion":
-            where = f"on {score.node}" if score.node else "(inactive)"
-            lines.append(f"{score.resource} promotion score {where}: {points}")
-        else:
-            lines.append(f"{score.function}: {score.resource} allocation score on {score.node}: {points}")
-    return lines
+    return [_allocation_text(score) for score in plan.scores]
+
+
+def allocations(plan: Plan, wanted: Wanted) -> list[Score | Load]:
+    """Scores and loads, as far as they are wanted, in the order in which they were found."""
+    found: list[Score | Load] = []
+    at = 0
+    for load in plan.loads if wanted.utilization else ():
+        if wanted.scores:
+            found += plan.scores[at : load.after]
+            at = load.after
+        found.append(load)
+    return [*found, *(plan.scores[at:] if wanted.scores else ())]
+
+
+def _allocation_text(item: Score | Load) -> str:
+    if isinstance(item, Load):
+        values = "".join(f" {name}={value}" for name, value in item.values)
+        if item.resource:
+            return f"{item.step}: {item.resource} utilization on {item.node}:{values}"
+        return f"{item.step}: {item.node} capacity:{values}"
+    points = score_text(item.points)
+    if item.function == "promotion":
+        where = f"on {item.node}" if item.node else "(inactive)"
+        return f"{item.resource} promotion score {where}: {points}"
+    return f"{item.function}: {item.resource} allocation score on {item.node}: {points}"

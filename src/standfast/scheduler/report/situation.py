@@ -53,6 +53,7 @@ def _node(cluster: Cluster, node: Node) -> NodeStatus:
         pending=node.pending,
         unclean=node.unclean,
         shutdown=node.shutdown,
+        expected_up=node.expected_up,
         is_dc=node is cluster.dc,
         resources_running=len(node.running),
         health=health_of(cluster, node),

@@ -37,6 +37,16 @@ def _resource(rsc: Resource, changes: list[Change]) -> None:
     _Summary(rsc, current, rsc.assigned, changes).write()
 
 
+def _detail(places: tuple[tuple[str, str], ...]) -> str:
+    """Places and roles in one text: `a`, `a -> b`, `Role a`, `a -> b Role`, `Role -> Role a`, `Role a -> Role b`."""
+    words = [word for _, word in places]
+    if len(words) == 4:
+        return f"{words[0]} {words[1]} -> {words[2]} {words[3]}"
+    if len(words) == 3:
+        return f"{words[0]} -> {words[1]} {words[2]}"
+    return (" -> " if places[-1][0] == "dest" else " ").join(words)
+
+
 class _Summary:
     """The decision tree of `rsc-action` (Pacemaker: lib/pacemaker/pcmk_output.c), for one primitive."""
 
@@ -64,23 +74,27 @@ class _Summary:
             reason = f"due to {source.reason}" + ("" if runnable else " (blocked)")
         else:
             reason = "" if runnable else "blocked"
-        self.changes.append(Change(verb, self.rsc.id, self._detail(origin, target), reason))
+        places = self._places(origin, target)
+        self.changes.append(Change(verb, self.rsc.id, _detail(places), reason, places, source.reason, not runnable))
 
-    def _detail(self, origin: Node | None, target: Node | None) -> str:
+    def _places(self, origin: Node | None, target: Node | None) -> tuple[tuple[str, str], ...]:
+        """Where from and where to, with the roles where they matter, by the names that the original's XML has for them."""
         rsc = self.rsc
         needs_role = rsc.role > Role.STARTED or rsc.next_role > Role.UNPROMOTED
-        now, then = ROLE_TEXT[rsc.role], ROLE_TEXT[rsc.next_role]
-        a, b = ("" if node is None else node.name for node in (origin, target))
-        if origin is None:
-            return f"{now} -> {then} {b}" if needs_role else b
-        if target is None:
-            return f"{now} {a}" if needs_role else a
-        same_role, same_host = rsc.role == rsc.next_role, origin is target
-        if same_role and same_host:
-            return f"{now} {a}" if needs_role else a
-        if same_role:
-            return f"{a} -> {b} {now}" if needs_role else f"{a} -> {b}"
-        return f"{now} -> {then} {a}" if same_host else f"{now} {a} -> {then} {b}"
+        now, then = ("role", ROLE_TEXT[rsc.role]), ("next-role", ROLE_TEXT[rsc.next_role])
+        if origin is None or target is None:
+            node = origin or target
+            assert node is not None
+            if not needs_role:
+                return (("node", node.name),)
+            return (now, then, ("dest", node.name)) if origin is None else (now, ("node", node.name))
+        source, dest = ("source", origin.name), ("dest", target.name)
+        if rsc.role == rsc.next_role:
+            moved = (source,) if origin is target else (source, dest)
+            if not needs_role:
+                return moved
+            return (now, *moved) if origin is target else (*moved, now)
+        return (now, then, source) if origin is target else (now, source, then, dest)
 
     def write(self) -> None:
         """Add the line that fits, if any does."""
