@@ -143,7 +143,7 @@ def run_manager(start: Start) -> int:
     from standfast.runtime.manager_host import ManagerHost, read_journal
     from standfast.runtime.planner import fork_planner
 
-    planner = fork_planner()
+    planner = fork_planner(start.paths.state_dir / "pengine")
     boot = uuid.uuid4()
     log = Log(start.config.logging, "CRM")
     settings = NodeSettings(

@@ -409,7 +409,7 @@ class Controller:
         for effect in effects:
             match effect:
                 case coordinator.WantPlan(number):
-                    self._say.add(AskPlan(number, self._say.now.wall_s, self.cib.compact()))
+                    self._say.add(AskPlan(number, self._say.now.wall_s, self.cib.compact(), keep=True))
                 case coordinator.Start(action, key, handover):
                     self._carry_out(action, key, handover)
                 case coordinator.Told(report):

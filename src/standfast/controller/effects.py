@@ -140,11 +140,12 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class AskPlan:
-    """Have the scheduler plan `xml` for `wall_s`."""
+    """Have the scheduler plan `xml` for `wall_s`; what is planned to be done (`keep`), not just asked about, is kept on disk."""
 
     number: int
     wall_s: int
     xml: bytes
+    keep: bool = False
 
 
 @dataclass(frozen=True, slots=True)

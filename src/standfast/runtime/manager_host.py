@@ -154,8 +154,8 @@ class ManagerHost:
                     self._arm(room, at_us)
                 case Store():
                     self._store(effect)
-                case AskPlan(number, wall_s, xml):
-                    self._planner.ask(planning.Question(number, wall_s, xml))
+                case AskPlan(number, wall_s, xml, keep):
+                    self._planner.ask(planning.Question(number, wall_s, xml, keep))
                 case Tell(report):
                     self._tell(report)
                 case Keep(name, data):

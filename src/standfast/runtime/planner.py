@@ -14,11 +14,13 @@ import socket
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 from lxml import etree
 
 from standfast.base.report import Report, error
+from standfast.runtime.archive import Archive
 from standfast.runtime.supervisor import call_process, die_with_parent
 from standfast.scheduler.api import Plan
 from standfast.scheduler.plan import schedule
@@ -28,11 +30,12 @@ FRAME_BYTES_MAX = 256 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Plan this document. `number` comes back with the answer."""
+    """Plan this document. `number` comes back with the answer; with `keep`, the document is kept if there is something to do."""
 
     number: int
     now_s: int
     xml: bytes
+    keep: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +79,18 @@ class Planner:
         self._writer.write(len(body).to_bytes(4, "big") + body)
 
 
-def fork_planner() -> Planner:
-    """Start the worker. Call before any event loop or thread exists."""
+def fork_planner(kept: Path) -> Planner:
+    """Start the worker, which keeps what was planned in the folder `kept`. Call before any event loop or thread exists."""
     ours, theirs = socket.socketpair()
     pid = os.fork()
     if pid == 0:
         ours.close()
-        os._exit(_work(theirs))
+        os._exit(_work(theirs, Archive(kept)))
     theirs.close()
     return Planner(ours, pid)
 
 
-def _work(line: socket.socket) -> int:
+def _work(line: socket.socket, archive: Archive) -> int:
     """The worker's whole life."""
     die_with_parent(signal.SIGKILL)
     call_process("planner")
@@ -97,9 +100,12 @@ def _work(line: socket.socket) -> int:
     with line.makefile("rwb") as stream:
         while header := stream.read(4):
             question = _QUESTION.decode(stream.read(int.from_bytes(header, "big")))
-            body = _ENCODE(_answer(question, parser))
+            answer = _answer(question, parser)
+            body = _ENCODE(answer)
             stream.write(len(body).to_bytes(4, "big") + body)
             stream.flush()
+            if question.keep and answer.plan is not None and answer.plan.graph.actions:
+                archive.keep(question.xml, question.now_s, answer.plan.notices)  # after the answer: nobody waits for a disk
     return 0
 
 

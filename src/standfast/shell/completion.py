@@ -66,6 +66,7 @@ class Completer:
     def _kind(self, kind: str, words: Sequence[str]) -> Iterable[str]:
         fixed = {
             "on_off": ("on", "off"),
+            "what_if": ("node", "resource", "configure"),
             "attribute_verb": ("set", "delete", "show"),
             "lifetime": ("reboot", "forever"),
             "method": ("update", "replace", "push"),

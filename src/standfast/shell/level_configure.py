@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from standfast.base.report import Refused, Report, Severity, error
 from standfast.compat.crm import edit as editing
@@ -22,6 +22,9 @@ from standfast.compat.crm.parser import KEYWORDS, Definition, parse, parse_text
 from standfast.shell.agent_lookup import agents, providers
 from standfast.shell.command import Call, Command, Level, command, usage_refused
 from standfast.shell.edit_state import EditState
+
+if TYPE_CHECKING:
+    from lxml import etree
 
 SECRET_NAMES = render.OBSCURED_BY_DEFAULT
 MERGED = ("update", "replace", "push")
@@ -235,10 +238,7 @@ class ConfigureLevel(Level):
         words = [word for word in call.words if word != "xml"]
         if len(words) != 2 or words[0] not in MERGED:
             raise usage_refused("load [xml] update|replace|push FILE|-")
-        text = _read_file(words[1])
-        source = "stdin" if words[1] == "-" else words[1]
-        is_xml = len(words) < len(call.words)
-        definitions = _definitions_of_xml(text, source) if is_xml else parse_text(text, source, providers)
+        definitions = _definitions_of(words[1], is_xml=len(words) < len(call.words))
         method = editing.Method(words[0])
         running: frozenset[str] = frozenset()
         if method is not editing.Method.UPDATE:
@@ -282,14 +282,27 @@ class ConfigureLevel(Level):
 
     # ---- the end -----------------------------------------------------------------------------------------------------
 
-    @command("commit [force]", "make the changes take effect", completes=("force",))
+    @command("commit [--plan] [force]", "make the changes take effect", completes=("force",))
     def do_commit(self, call: Call) -> bool:
-        """Checks what changed, asks over errors, sends one change."""
+        """Checks what changed, asks over errors, sends one change. --plan: shows what the cluster would do, and asks first; with
+        nobody to ask, it is only shown (unless forced)."""
         if not self.edit.has_changes:
             self.session.output.info("apparently there is nothing to commit")
             return True
         is_forced = "force" in call.words or self.session.options.is_forced
+        if "--plan" in call.words and not self._is_plan_welcome(is_forced=is_forced):
+            return False
         return self._commit(is_forced=is_forced)
+
+    def _is_plan_welcome(self, *, is_forced: bool) -> bool:
+        """Show what would come of a commit, and ask."""
+        from standfast.shell.foresight import what_if_configuration
+
+        what_if_configuration(self.session, self.edit.now.configuration, "When this is committed:")
+        if is_forced or self.session.output.ask("Do you want to commit"):
+            return True
+        self.session.output.info("nothing was committed")
+        return False
 
     @command("refresh", "drop the changes and read the configuration anew")
     def do_refresh(self, call: Call) -> bool:
@@ -420,6 +433,20 @@ def _read_file(name: str) -> str:
             return file.read().decode("utf-8", "surrogateescape")
     except OSError as fault:
         raise Refused(error("shell.file", f"{name} cannot be read", fault.strerror or str(fault))) from fault
+
+
+def _definitions_of(name: str, *, is_xml: bool = False) -> tuple[Definition, ...]:
+    """The objects that a file defines, in crm's language or as XML. Raises Refused."""
+    text = _read_file(name)
+    source = "stdin" if name == "-" else name
+    return _definitions_of_xml(text, source) if is_xml else parse_text(text, source, providers)
+
+
+def merged_file(root: etree._Element, name: str) -> etree._Element:
+    """The <configuration> that `load update FILE` would make of that of a <cib>; XML is known by its first character."""
+    before = Configuration(root)
+    definitions = _definitions_of(name, is_xml=_read_file(name).lstrip().startswith("<") if name != "-" else False)
+    return editing.load(before, definitions, editing.Method.UPDATE, (), frozenset())[0].configuration
 
 
 def _definitions_of_xml(text: str, source: str) -> tuple[Definition, ...]:

@@ -68,6 +68,22 @@ class ResourceLevel(Level):
         self.session.output.write("\n".join(constraint_lines(configuration, name)))
         return True
 
+    @command(
+        "why RSC [--at TIME] [full]",
+        "say why a resource runs where it runs, or nowhere, and what would change that",
+        completes=("resource",),
+    )
+    def do_why(self, call: Call) -> bool:
+        """TIME: 03:12, 2026-11-22T03:12, 20m (ago): the decision that held then, where this node made it. full: every score."""
+        from standfast.shell.foresight import why
+
+        words, form = without_output(call.words)
+        words, is_full = without(words, "full", "--full")
+        words, at = _option(words, "--at")
+        if len(words) != 1:
+            raise usage_refused("why RSC [--at TIME] [full]")
+        return why(self.session, words[0], at, is_full=is_full, is_json=form == "json" or self.session.options.wants_json)
+
     @command("scores", "show the scheduler's scores")
     def do_scores(self, call: Call) -> bool:
         """As crm_simulate -sL prints them."""
@@ -402,3 +418,20 @@ class ResourceLevel(Level):
 
 def _ignore(_value: object) -> None:
     """For functions whose answer is of no use here."""
+
+
+def _option(words: Sequence[str], name: str) -> tuple[list[str], str]:
+    """The words without `NAME VALUE` (or `NAME=VALUE`), and the value ("" when it is not there)."""
+    left: list[str] = []
+    value = ""
+    rest = iter(words)
+    for word in rest:
+        if word == name:
+            value = next(rest, "")
+            if not value:
+                raise Refused(error("shell.usage", f"{name} needs a value"), exit_code=64)
+        elif word.startswith(f"{name}="):
+            value = word.removeprefix(f"{name}=")
+        else:
+            left.append(word)
+    return left, value

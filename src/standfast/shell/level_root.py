@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from standfast.base.report import Refused, Report, Severity, error
-from standfast.shell.command import Call, Level, command
+from standfast.shell.command import Call, Level, command, usage_refused
 
 
 class RootLevel(Level):
@@ -47,6 +47,32 @@ class RootLevel(Level):
                 )
         self.session.output.say_all(reports)
         return not any(report.severity is Severity.ERROR for report in reports)
+
+    @command(
+        "what-if node NODE EVENT\nwhat-if resource RSC fails [OPERATION]\nwhat-if configure FILE",
+        "say what the cluster would do if something happened; nothing is touched",
+        "whatif",
+        completes=("what_if", "node"),
+    )
+    def do_what_if(self, call: Call) -> bool:
+        """EVENT: down (without a word), leaves, standby, online, maintenance, ready. OPERATION: monitor, start, stop, ..."""
+        from standfast.shell import foresight
+        from standfast.shell.words import without_output
+
+        words, form = without_output(call.words)
+        is_json = form == "json" or self.session.options.wants_json
+        match words:
+            case ["node", name, event]:
+                return foresight.what_if_node(self.session, name, event, is_json=is_json)
+            case ["resource", name, "fails" | "fail", *rest] if len(rest) < 2:
+                return foresight.what_if_resource(self.session, name, *(rest or ["monitor"]), is_json=is_json)
+            case ["configure", name]:
+                from standfast.shell.level_configure import merged_file
+
+                configuration = merged_file(foresight.document(self.session), name)
+                words_said = f"Suppose the configuration of {name} is loaded (update):"
+                return foresight.what_if_configuration(self.session, configuration, words_said, is_json=is_json)
+        raise usage_refused("what-if node NODE EVENT | what-if resource RSC fails [OPERATION] | what-if configure FILE")
 
     @command("wait [SECONDS]", "wait until the cluster has done all it has to do")
     def do_wait(self, call: Call) -> bool:

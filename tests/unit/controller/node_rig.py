@@ -249,7 +249,7 @@ class Rig:
                     host.kept.append(name)
                 case fx.Answer(connection, message):
                     host.answers.setdefault(connection, []).append(message)
-                case fx.AskPlan(number, wall_s, xml):
+                case fx.AskPlan(number, wall_s, xml, _keep):
                     from lxml import etree
 
                     plan = schedule(etree.fromstring(xml), wall_s)

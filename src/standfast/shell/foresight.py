@@ -1,0 +1,165 @@
+"""`crm resource why`, `crm what-if`, `commit --plan`: questions to the scheduler about a copy of the cluster. Nothing is touched.
+
+The scheduler is a pure function, so the questions are answered here, on the CIB that the manager (or CIB_file) gives.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from standfast.base.report import Refused, error
+from standfast.client.decisions import Decisions, parse
+
+if TYPE_CHECKING:
+    from lxml import etree
+
+    from standfast.scheduler.explain.model import Explanation
+    from standfast.scheduler.explain.whatif import Forecast, Supposition
+    from standfast.shell.session import Session
+
+Json = dict[str, Any]
+CIB_FILE = "CIB_file"
+_CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?$")
+_AGO = re.compile(r"-?(\d+)\s*(s|m|min|h|d)$")
+_UNITS_S = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}
+
+
+def document(session: Session) -> etree._Element:
+    """The whole CIB: CIB_file's, where it is set, else the running cluster's."""
+    name = os.environ.get(CIB_FILE)
+    if not name:
+        return session.cluster.cib()
+    try:
+        with open(name, "rb") as file:
+            return parse(file.read(), name)
+    except OSError as fault:
+        raise Refused(error("shell.file", f"{name} cannot be read", fault.strerror or str(fault)), exit_code=105) from fault
+
+
+def parse_time(text: str, now_s: int) -> int:
+    """A wall-clock second: 03:12 or 03:12:30 (the last one that was), 2026-11-22T03:12, 20m (ago), an epoch. Raises Refused."""
+    now = datetime.fromtimestamp(now_s).astimezone()
+    if match := _CLOCK.match(text):
+        hour, minute, second = int(match[1]), int(match[2]), int(match[3] or 0)
+        if hour < 24 and minute < 60 and second < 60:
+            then = now.replace(hour=hour, minute=minute, second=second, microsecond=0)
+            return int((then if then <= now else then - timedelta(days=1)).timestamp())
+    if match := _AGO.match(text):
+        return now_s - int(match[1]) * _UNITS_S[match[2]]
+    if text.isdigit():
+        return int(text)
+    try:
+        return int(datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone().timestamp())
+    except ValueError:
+        remedy = "03:12, 2026-11-22T03:12, or 20m for twenty minutes ago"
+        raise Refused(error("shell.time", f"{text!r} is not a time", "", remedy), exit_code=64) from None
+
+
+def clock_of(now_s: int) -> Callable[[int], str]:
+    """Instants in local time: the time alone for today, else with the date."""
+    today = datetime.fromtimestamp(now_s).astimezone().date()
+
+    def clock(second: int) -> str:
+        then = datetime.fromtimestamp(second).astimezone()
+        return f"{then:%H:%M:%S}" if then.date() == today else f"{then:%Y-%m-%d %H:%M:%S}"
+
+    return clock
+
+
+def why(session: Session, name: str, at: str = "", *, is_full: bool = False, is_json: bool = False) -> bool:
+    """Explain a resource, now or at a past decision."""
+    from standfast.scheduler.explain.explain import Question, explain
+
+    now_s = int(session.now_s())
+    decisions = Decisions()
+    clock = clock_of(now_s)
+    head = ""
+    when_s = now_s
+    if at:
+        path, kept = decisions.at(parse_time(at, now_s))
+        root = parse(kept, str(path))
+        when_s = int(root.get("execution-date") or path.stat().st_mtime)
+        head = f"As decided at {clock(when_s)} ({path.name}):"
+    else:
+        root = document(session)
+    question = Question(root, when_s, clock, lambda element_id: decisions.since(element_id, when_s))
+    found = explain(question, name)
+    if is_json:
+        session.write_json([_as_json(explanation) for explanation in found])
+        return True
+    lines = [head] if head else []
+    for explanation in found:
+        lines += [explanation.sentence(), *_cures(explanation), *(_ledger(explanation) if is_full else [])]
+    session.output.write("\n".join(lines))
+    return True
+
+
+def _cures(explanation: Explanation) -> list[str]:
+    if not explanation.cures:
+        return []
+    width = min(48, max(len(cure.command) for cure in explanation.cures))
+    lines = [
+        f"    {cure.command:<{width}}  -> {cure.result}" if cure.result else f"    {cure.command}" for cure in explanation.cures
+    ]
+    return ["  What would change it:", *lines]
+
+
+def _ledger(explanation: Explanation) -> list[str]:
+    lines = ["  The scores:"]
+    for place in explanation.places:
+        lines.append(f"    {place.node}: {_points(place.score)}")
+        lines += [f"      {_points(entry.points):>9}  {entry.source}: {entry.sentence}" for entry in place.ledger]
+    return lines
+
+
+def _points(points: int) -> str:
+    return str(points) if abs(points) < 1_000_000 else "INFINITY" if points > 0 else "-INFINITY"
+
+
+def _as_json(explanation: Explanation) -> Json:
+    plain = asdict(explanation, dict_factory=lambda pairs: {key: value for key, value in pairs if key != "edit"})
+    return {"sentence": explanation.sentence(), **plain}
+
+
+# ---- what if ------------------------------------------------------------------------------------------------------------
+
+
+def what_if_node(session: Session, name: str, event: str, *, is_json: bool = False) -> bool:
+    """`what-if node NAME EVENT`."""
+    from standfast.scheduler.explain.whatif import suppose_node
+
+    root = document(session)
+    return _tell(session, root, suppose_node(root, name, event, int(session.now_s())), is_json=is_json)
+
+
+def what_if_resource(session: Session, name: str, task: str, *, is_json: bool = False) -> bool:
+    """`what-if resource NAME fails TASK`."""
+    from standfast.scheduler.explain.whatif import suppose_failure
+
+    root = document(session)
+    return _tell(session, root, suppose_failure(root, name, task, int(session.now_s())), is_json=is_json)
+
+
+def what_if_configuration(session: Session, configuration: etree._Element, words: str, *, is_json: bool = False) -> bool:
+    """Another configuration, as `what-if configure FILE` and `commit --plan` have it."""
+    from standfast.scheduler.explain.whatif import suppose_configuration
+
+    root = document(session)
+    return _tell(session, root, suppose_configuration(root, configuration, words), is_json=is_json)
+
+
+def _tell(session: Session, root: etree._Element, supposed: Supposition, *, is_json: bool) -> bool:
+    from standfast.scheduler.explain.whatif import forecast
+
+    now_s = int(session.now_s())
+    found: Forecast = forecast(root, supposed, now_s, clock_of(now_s))
+    if is_json:
+        session.write_json(asdict(found))
+    else:
+        session.output.write("\n".join(found.lines()))
+    return True
