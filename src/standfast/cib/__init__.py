@@ -18,6 +18,9 @@ The face of the room, pure:
     journal.py    recover(data) -> Recovered | None | raises Refused; the records that Append and Rewrite carry
     access.py     find_by_id, attribute_value, nodes, node_state
 
-Inside: shape.py (which element may stand where), edit.py (writes that can be taken back), xpath.py (XPath with limits),
-packing.py (compression with a limit), refusal.py (Pacemaker's exit codes).
+    shape.py      check_shape(root, where) raises Refused with a report for each fault; shape_reports(root, where); schema.py and
+                  grammar.py: Pacemaker's schemas 1.0 to 4.0 as a table, faults(root, version) -> [Fault(line, what, remedy)]
+
+Inside: patterns.py, grammar_text.py, datatypes.py (what carries the schemas), edit.py (writes that can be taken back), xpath.py
+(XPath with limits), packing.py (compression with a limit), refusal.py (Pacemaker's exit codes).
 """

@@ -38,10 +38,9 @@ from standfast.cib.document import (
 from standfast.cib.edit import ROOT, Edit
 from standfast.cib.operations import Change, Operation, OpKind, Origin
 from standfast.cib.refusal import Exit, refused
-from standfast.cib.shape import RULES, check_shape, name_of
+from standfast.cib.shape import SECTIONS, check_shape, name_of
 
 WHOLE = ("", "cib", "all")
-SECTIONS = tuple(sorted(RULES["configuration"].children.split()))
 CLUSTER_ATTRIBUTES = ("have-quorum", "dc-uuid")
 """Root attributes that the cluster keeps; a file that replaces the document does not change them."""
 

@@ -148,7 +148,7 @@ class World:
         if to_status:
             operation = Operation(OpKind.MODIFY, "status", xml=f'<node_state id="{node}" uname="{name}"/>', allow_create=True)
         else:
-            operation = Operation(OpKind.CREATE, "resources", xml=f'<primitive id="{name}" class="ocf" type="Dummy"/>')
+            operation = Operation(OpKind.CREATE, "resources", xml=f'<primitive id="{name}" class="lsb" type="Dummy"/>')
         self.send(node, Change((operation,), Origin("u", name, f"n{node}", 1)))
         return True
 

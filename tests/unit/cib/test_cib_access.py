@@ -19,12 +19,12 @@ ROOT = Cib.parse(
       </cluster_property_set>
       <cluster_property_set id="cib-bootstrap-options"><nvpair id="c-a" name="a" value="first"/></cluster_property_set>
       <cluster_property_set id="ruled" score="INFINITY">
-        <rule id="r"/>
+        <rule id="r" score="0"><expression id="e" attribute="#uname" operation="defined"/></rule>
         <nvpair id="u-e" name="e" value="sometimes"/>
       </cluster_property_set>
     </crm_config>
     <nodes><node id="1" uname="n1"/><node id="p" uname="n2"/></nodes>
-    <resources><primitive id="p" class="ocf" type="Dummy"/></resources>
+    <resources><primitive id="p" class="ocf" provider="heartbeat" type="Dummy"/></resources>
     <tags><tag id="t"><obj_ref id="p"/></tag></tags>
   </configuration>
   <status><node_state id="1" uname="n1"/><node_state id="n1" uname="other"/></status>

@@ -25,7 +25,7 @@ def cib_of(resources: str, epoch: int = 1, status: str = "") -> Cib:
 
 
 def primitive(name: str, kind: str = "Dummy", content: str = "") -> str:
-    return f'<primitive id="{name}" class="ocf" type="{kind}">{content}</primitive>'
+    return f'<primitive id="{name}" class="lsb" type="{kind}">{content}</primitive>'
 
 
 def patched(cib: Cib, patchset: bytes) -> Cib:
@@ -39,7 +39,7 @@ BEFORE = primitive("a") + primitive("b", content='<meta_attributes id="b-m"/>') 
 AFTER = primitive("c") + primitive("new") + primitive("a", "Stateful")
 
 # The output of: crm_diff -c -o before.xml -n after.xml (2.1.5)
-GOLDEN = """<diff format="2" digest="3169b6497d3641ad2a89d51b9954369a">
+GOLDEN = """<diff format="2" digest="c407846912c30248e48daff3c4ebf6e9">
   <version>
     <source admin_epoch="0" epoch="1" num_updates="0"/>
     <target admin_epoch="0" epoch="2" num_updates="0"/>
@@ -55,14 +55,14 @@ GOLDEN = """<diff format="2" digest="3169b6497d3641ad2a89d51b9954369a">
   </change>
   <change operation="move" path="/cib/configuration/resources/primitive[@id='c']" position="0"/>
   <change operation="create" path="/cib/configuration/resources" position="1">
-    <primitive id="new" class="ocf" type="Dummy"/>
+    <primitive id="new" class="lsb" type="Dummy"/>
   </change>
   <change operation="modify" path="/cib/configuration/resources/primitive[@id='a']">
     <change-list>
       <change-attr name="type" operation="set" value="Stateful"/>
     </change-list>
     <change-result>
-      <primitive id="a" class="ocf" type="Stateful"/>
+      <primitive id="a" class="lsb" type="Stateful"/>
     </change-result>
   </change>
   <change operation="move" path="/cib/configuration/resources/primitive[@id='a']" position="2"/>
