@@ -148,6 +148,14 @@ def test_what_if_a_node_is_lost(cib_file: Path) -> None:
             ],
         ),
         (
+            ("resource", "ha-vip", "fails", "stop"),
+            [
+                "Suppose the stop of ha-vip on node1 fails:",
+                "ha-vip is blocked on node1: nobody moves it",
+                "1 other resource stays as it is.",
+            ],
+        ),
+        (
             ("resource", "ha-vip", "fails", "start"),
             ["Suppose the start of ha-vip on node1 fails:", "ha-vip moves from node1 to node2", "web moves from node1 to node2"],
         ),

@@ -182,9 +182,11 @@ def suppose_configuration(root: etree._Element, configuration: etree._Element, w
 def forecast(root: etree._Element, supposed: Supposition, now_s: int, clock: Callable[[int], str] | None = None) -> Forecast:
     """What would happen, from the CIB as it is to rest after the supposition."""
     plans, end, complete = _carry_out(supposed.root, now_s)
-    before, after = _places(unpack(root, now_s)), _places(unpack(end, now_s))
+    was, becomes = unpack(root, now_s), unpack(end, now_s)
+    before, after = _places(was), _places(becomes)
     changes = [change for plan in plans for change in plan.changes]
     steps = [step for name in {**before, **after} if (step := _step(name, before, after, changes)) is not None]
+    steps += _newly_blocked(was, becomes, after, [step.resource for step in steps])
     question = Question(end, now_s) if clock is None else Question(end, now_s, clock=clock)
     fenced = [f"{c.subject} is fenced ({c.verb[7:-1]}): {c.reason}" for c in changes if c.verb.startswith("Fence")]
     return Forecast(
@@ -250,6 +252,17 @@ def _step(name: str, before: dict[str, dict[str, Role]], after: dict[str, dict[s
         return None
     because = f" ({change.reason})" if change is not None and change.reason else ""
     return Step(name, tuple(was), tuple(becomes), f"{name} {listed(parts)}{because}")
+
+
+def _newly_blocked(was: Cluster, becomes: Cluster, after: dict[str, dict[str, Role]], told: list[str]) -> list[Step]:
+    """What is blocked then and was not, unless it is told of already."""
+    old = {_name(rsc) for rsc in walk(was.resources) if rsc.blocked}
+    new = dict.fromkeys(_name(rsc) for rsc in walk(becomes.resources) if rsc.blocked and not rsc.children)
+    return [
+        Step(name, tuple(after[name]), tuple(after[name]), f"{name} is blocked on {listed(list(after[name]))}: nobody moves it")
+        for name in new
+        if name not in old and name not in told and name in after
+    ]
 
 
 def _lost(question: Question, steps: list[Step], after: dict[str, dict[str, Role]]) -> tuple[str, ...]:
