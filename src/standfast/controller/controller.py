@@ -105,6 +105,16 @@ class Controller:
         return self._machine.cib
 
     @property
+    def is_synced(self) -> bool:
+        """Whether this node's document is the agreed one of its view."""
+        return self._machine.is_synced
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every member of the view takes part in that agreement."""
+        return self._machine.is_whole
+
+    @property
     def coordinates(self) -> bool:
         """Whether this node coordinates the view."""
         return self.roll.coordinator == self.identity.id
@@ -385,7 +395,9 @@ class Controller:
         if self.roll.is_due(self._say.now.us):
             self._write_down_duty()
         elif self.roll.view is not None and self.roll.coordinator is None and self.roll.missing:
-            self._say.add(Wake("node", max(self._say.now.us, self.roll.grace_ends_us)))
+            # Once the grace is over it is for the lowest that is present; whoever waits for it hears of it, and needs no timer.
+            if self._say.now.us < self.roll.grace_ends_us:
+                self._say.add(Wake("node", self.roll.grace_ends_us))
 
     def _write_down_duty(self) -> None:
         """Take up (or renew) the duty: everybody learns it with the records of who is not there."""

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 
 CHECK_EVERY = 4
+DRIFT_PPM_MAX = 1_100
+"""How far two clocks run apart at the most, one fast and one slow."""
 
 
 class PromiseError(AssertionError):
@@ -126,7 +128,7 @@ class Checks:
             case Stable(view_id, seq):
                 self._stable(host, life, view_id, seq)
             case Pulse(until_us):
-                self._pulsed(host, life, until_us - host.clock_us)
+                self._pulsed(host, life, host.world_us(until_us))
 
     # ---- S3 -------------------------------------------------------------------------------------------------------
 
@@ -210,13 +212,16 @@ class Checks:
         world = self._world
         now_us = world.now_us
         lease_us = world.times.lease_us
+        if host.ppm:
+            lease_us += lease_us * DRIFT_PPM_MAX // 1_000_000
         self._must(now_us < until_us <= now_us + lease_us, host, f"pulse until {until_us} at {now_us}")
         self._must(until_us > life.pulse_until_us, host, "a pulse that goes back")
         life.pulse_until_us = until_us
         self._must(life.view is not None, host, "a pulse without a view")
         assert life.view is not None
         slept = host.resumed_us - host.paused_us
-        if len(life.view.members) == 1 and slept > world.times.bound_us_min:
+        # A starved survivor goes on confirming itself: see Engine._wake.
+        if len(life.view.members) == 1 and slept > lease_us // 2 + world.times.heartbeat_us:
             awake_us = now_us - host.resumed_us
             self._must(awake_us >= world.times.bound_us_min - US_PER_MS, host, f"alone, and a pulse {awake_us} us after waking")
         parted_us = self._parted(host.id, life.view, life.quorum)

@@ -21,6 +21,7 @@ class Weather:
     jitter_us: int = 50
     loss: int = 0
     duplication: int = 0
+    corruption: int = 0
 
 
 class Network:
@@ -53,3 +54,13 @@ class Network:
             return []
         copies = 2 if self._chance.happens(self.weather.duplication) else 1
         return [self.weather.delay_us + self._chance.below(self.weather.jitter_us + 1) for _ in range(copies)]
+
+    def corrupted(self, data: bytes) -> bytes:
+        """The datagram as it arrives: whole, or (`Weather.corruption`) with a byte changed, cut short, or with rubbish behind."""
+        if not self._chance.happens(self.weather.corruption):
+            return data
+        at = self._chance.below(len(data))
+        way = self._chance.below(3)
+        if way == 0:
+            return data[:at] + bytes([data[at] ^ (1 + self._chance.below(255))]) + data[at + 1 :]
+        return data[:at] if way == 1 else data + self._chance.bytes(1 + self._chance.below(60_000))

@@ -125,7 +125,7 @@ class Transcript:
             if host.engine is None:
                 self._out.append(f"{node}: down")
                 continue
-            status = host.engine.status(self._world.now_us + host.clock_us)
+            status = host.engine.status(host.local_us(self._world.now_us))
             view = "no view" if status.view is None else _nodes(status.view.members)
             self._out.append(f"{node}: {view}, {'quorate' if status.quorum.quorate else 'not quorate'}")
 

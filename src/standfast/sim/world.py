@@ -15,8 +15,8 @@ from contextlib import suppress
 from heapq import heappop, heappush
 
 from standfast.base.ids import US_PER_MS, US_PER_S, NodeId
-from standfast.base.report import Refused
-from standfast.engine.api import Alive, Attach, Broadcast, Congested, Leave, Pulse
+from standfast.base.report import Refused, Report
+from standfast.engine.api import Alive, Attach, Broadcast, ClientEvent, Congested, Leave, Pulse
 from standfast.engine.effects import (
     Adjusted,
     ClientGone,
@@ -75,7 +75,7 @@ class World:
         self.links = links
         self._heap: list[tuple[int, int, Callable[[], None]]] = []
         self._number = 0
-        self._entropy = Stream(seed, "entropy")
+        self.entropy = Stream(seed, "entropy").bytes
         clocks = Stream(seed, "clocks")
         self.network = Network(Stream(seed, "network"), weather or Weather())
         self._disk = Stream(seed, "disk")
@@ -84,10 +84,14 @@ class World:
         self.trace = hashlib.sha256()
         self.events = 0
         self.steps = 0
-        self.checks = Checks(self)
+        self.checks = self.make_checks()
         self._is_checked = is_checked
         self.listeners: list[Callable[[int, NodeId, EngineEffect], None]] = []
         self.fuse: dict[NodeId, int] = {}
+
+    def make_checks(self) -> Checks:
+        """Who judges this world."""
+        return Checks(self)
 
     # ---- the heap -------------------------------------------------------------------------------------------------
 
@@ -128,11 +132,18 @@ class World:
         host.is_powered = True
         host.is_paused = host.is_attached = host.is_hung = host.congested = False
         host.queue.clear()
-        host.engine = Engine(self.config(node), self._entropy.bytes, dict(host.disk))
+        host.engine = Engine(self.config(node), self.entropy, dict(host.disk))
         self.checks.started(host)
-        self._perform(host, host.engine.start(self.now_us + host.clock_us), None)
+        self._perform(host, host.engine.start(host.local_us(self.now_us)), None)
+        self.engine_started(host)
+
+    def engine_started(self, host: Host) -> None:
+        """An engine's process has begun: its manager attaches soon after."""
         life = host.life
-        self.at(10 * US_PER_MS, lambda: self.attach(node) if host.life == life else None)
+        self.at(10 * US_PER_MS, lambda: self.attach(host.id) if host.life == life else None)
+
+    def engine_ended(self, host: Host) -> None:
+        """An engine's process is gone: the manager's line broke."""
 
     def attach(self, node: NodeId) -> None:
         """A manager connects; to a paused engine as soon as it runs again."""
@@ -161,6 +172,7 @@ class World:
         host.is_attached = False
         host.is_powered = not power
         host.timer += 1
+        self.engine_ended(host)
 
     def pause(self, node: NodeId) -> None:
         """The process stops running; datagrams wait in its sockets."""
@@ -211,12 +223,18 @@ class World:
                 host.queue.append(event)
             return
         self.steps += 1
-        effects = host.engine.step(self.now_us + host.clock_us, event)
+        effects = host.engine.step(host.local_us(self.now_us), event)
         self._perform(host, effects, event)
 
     def _fire(self, host: Host, timer: int) -> None:
         if host.timer == timer:
             self._give_now(host, host.life, TimerFired())
+
+    def rearm(self, host: Host) -> None:
+        """Its clock was set back: the engine's timer rings later than it would have."""
+        host.timer += 1
+        timer = host.timer
+        self.at(max(0, host.world_us(host.timer_us) - self.now_us), lambda: self._fire(host, timer))
 
     # ---- effects out ----------------------------------------------------------------------------------------------
 
@@ -252,36 +270,67 @@ class World:
             case SetTimer(at_us):
                 host.timer += 1
                 timer = host.timer
-                self.at(max(0, at_us - host.clock_us - self.now_us), lambda: self._fire(host, timer))
+                host.timer_us = at_us
+                self.at(max(0, host.world_us(at_us) - self.now_us), lambda: self._fire(host, timer))
             case ToClient(client_event):
-                if not host.is_attached:
-                    return  # its connection is closed: nobody reads this
-                self.checks.told(host, client_event)
-                if isinstance(client_event, Pulse) and not host.is_hung:
-                    life = host.life
-                    self.at(100, lambda: self._give_now(host, life, Requested(Alive())))
-                elif isinstance(client_event, Congested):
-                    host.congested = client_event.congested
+                if host.is_attached:  # else its connection is closed: nobody reads this
+                    self.checks.told(host, client_event)
+                    self.to_client(host, client_event)
             case Persist(name, data):
-                host.disk[name] = data
-            case Halt():
-                self.kill(host.id)
-            case Tell():
-                pass
+                self.persist(host, name, data)
+            case Halt(report):
+                self.halted(host, report)
+            case Tell(report):
+                self.engine_told(host, report)
+
+    def to_client(self, host: Host, event: ClientEvent) -> None:
+        """The manager hears something: a stub answers pulses, and no more."""
+        if isinstance(event, Pulse) and not host.is_hung:
+            life = host.life
+            self.at(100, lambda: self._give_now(host, life, Requested(Alive())))
+        elif isinstance(event, Congested):
+            host.congested = event.congested
+
+    def halted(self, host: Host, _report: Report) -> None:
+        """The engine has left, or cannot go on: its process ends."""
+        self.kill(host.id)
+
+    def engine_told(self, host: Host, report: Report) -> None:
+        """A line of the engine's log."""
+
+    def persist(self, host: Host, name: str, data: bytes) -> None:
+        """What the engine's process writes to its state folder, durably."""
+        host.disk[name] = data
 
     def _send(self, host: Host, link: int, address: tuple[str, int], data: bytes) -> None:
         target = self._target(link, address)
         source_address = self.address(host.id, link)
         for delay_us in self.network.delays(host.id, target.id, link):
-            self.at(delay_us, lambda: self._arrive(host, target, link, source_address, data))
+            self.at(delay_us, lambda: self.arrive(host, target, link, source_address, data))
+
+    def _corrupt(self, target: Host, link: int, source_address: tuple[str, int], data: bytes) -> None:
+        """S10: what does not open is not answered, and nobody is told anything. (What was due anyway may go out with it.)"""
+        assert target.engine is not None
+        self.steps += 1
+        is_due = target.local_us(self.now_us) >= target.timer_us
+        effects = target.engine.step(target.local_us(self.now_us), DatagramReceived(link, source_address, data))
+        moved = [effect for effect in effects if not isinstance(effect, SetTimer | Tell)]
+        assert is_due or not moved, f"S10: a datagram that does not open made node {target.id} do {moved}"
+        self._perform(target, effects, DatagramReceived(link, source_address, data))
 
     def _target(self, link: int, address: tuple[str, int]) -> Host:
         a, b = address[0].split(".")[2:]
         assert address == self.address(NodeId(int(a) * 256 + int(b)), link)
         return self.hosts[NodeId(int(a) * 256 + int(b))]
 
-    def _arrive(self, source: Host, target: Host, link: int, source_address: tuple[str, int], data: bytes) -> None:
+    def arrive(self, source: Host, target: Host, link: int, source_address: tuple[str, int], data: bytes) -> None:
+        """A datagram reaches a host."""
         if target.is_up:
+            if self.network.weather.corruption and not target.is_paused:
+                whole, data = data, self.network.corrupted(data)
+                if data is not whole:
+                    self._corrupt(target, link, source_address, data)
+                    return
             self._give_now(target, target.life, DatagramReceived(link, source_address, data))
         elif target.is_powered and (target.id, source.id, link) not in self.network.cuts:
             refused = PeerRefused(link, self.address(target.id, link))

@@ -1,0 +1,220 @@
+"""Playing a plan: first safety under faults, then liveness with what is healed healed and what is broken broken for good.
+
+Owns: the phases, the bounds of liveness (L1 to L4, L6, L7), the outcome. Does not own: safety (oracle.py), faults (deeds.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from standfast.base.ids import US_PER_MS, US_PER_S, NodeId
+from standfast.base.report import Refused
+from standfast.sim.checks import PromiseError
+from standfast.sim.cluster.deeds import Deeds
+from standfast.sim.cluster.disk import Trouble
+from standfast.sim.cluster.people import ADDRESS
+from standfast.sim.cluster.plan import Plan
+from standfast.sim.cluster.world import Cluster
+
+CALM_US = 2 * US_PER_S
+"""L1: one agreed quorate view so long after healing; a peer that was flapping is counted in after its probation."""
+
+PROBATION_US = 75 * US_PER_S
+SERVED_US = 16 * US_PER_S
+"""L2: the address is up once and every client reaches it, so long after L1: a failed operation may have to time out first."""
+
+REPAIR_US = 500 * US_PER_MS
+STOPPED_US = 25 * US_PER_S
+CONSTANT_US = 60 * US_PER_S
+VIEWS_PER_MINUTE = 3
+"""L3: under a constant partial fault."""
+
+BUGS = (AssertionError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RuntimeError, Refused)
+"""What a room must never raise: each of them ends a run as a failure."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How a run ended; `failure` is empty when everything held."""
+
+    plan: Plan
+    failure: str = ""
+    trace: str = ""
+    simulated_us: int = 0
+    events: int = 0
+    faults: int = 0
+    takeovers: int = 0
+    overlap_us: int = 0
+    probes: dict[str, int] = field(default_factory=dict)
+
+
+class Player:
+    """Plays one plan."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.world = Cluster(plan.seed, plan.setting, plan.weather)
+        self.deeds = Deeds(self.world)
+        self._is_over = False
+
+    def play(self) -> Outcome:
+        """To the end, or to the first broken promise."""
+        outcome = Outcome(self.plan)
+        try:
+            self.safety()
+            self.liveness()
+        except BUGS as broken:
+            outcome.failure = describe(broken)
+        world = self.world
+        outcome.trace, outcome.simulated_us, outcome.events = world.trace.hexdigest(), world.now_us, world.events
+        outcome.faults = self.deeds.count
+        outcome.takeovers, outcome.overlap_us = world.oracle.tally.takeovers, world.oracle.tally.overlap_us
+        return outcome
+
+    def safety(self) -> None:
+        """Faults as planned."""
+        world, plan = self.world, self.plan
+        for node in world.hosts:
+            world.at(50 * US_PER_MS * node, lambda node=node: world.boot(node))  # type: ignore[misc]
+        world.at(US_PER_S, world.people.configure)
+        for fault in plan.faults:
+            world.at(fault.at_ms * US_PER_MS, lambda fault=fault: self._do(fault.verb))  # type: ignore[misc]
+            if fault.undo:
+                world.at(fault.until_ms * US_PER_MS, lambda fault=fault: self._do(fault.undo))  # type: ignore[misc]
+        world.run(plan.safety_ms * US_PER_MS)
+        self._is_over = True
+
+    def _do(self, verb: str) -> None:
+        if not self._is_over:
+            self.deeds.do(verb)
+
+    # ---- liveness ---------------------------------------------------------------------------------------------------
+
+    def liveness(self) -> None:
+        """Heal the core, leave the rest broken, and see it come to rest."""
+        world, core = self.world, self.plan.core
+        self._heal()
+        world.run(REPAIR_US)
+        for node in core:
+            world.boot(node)  # what has left while the faults went on, is started again
+        self._until(CALM_US, self._apart)
+        self._tidy()
+        self._until(SERVED_US, self._unserved)
+        if any(verb.startswith("cut") for verb in self.plan.broken):
+            self._constant()
+        self._stop()
+
+    def _heal(self) -> None:
+        world = self.world
+        self.deeds.end_starving()
+        world.network.heal()
+        world.segment.heal()
+        for node, machine in world.machines.items():
+            machine.disk.trouble = Trouble.NONE
+            machine.agents.habits.clear()
+            machine.hiccup = None
+            if not machine.kernel.carrier:
+                self.deeds.do(f"carrier {node} on")
+            if node in world.oracle.by_hand:
+                machine.kernel.drop(ADDRESS)
+            world.thaw(node, clock_stood=False)
+            world.go_on(node)
+            if machine.refusal:
+                machine.disk.durable = b""  # what cannot be read is moved away, as the refusal says
+            world.boot(node)
+        for verb in self.plan.broken:
+            self.deeds.do(verb)
+
+    def _tidy(self) -> None:
+        """An administrator looks after the faults: nothing is on standby, banned, stopped or failed."""
+        people, by = self.world.people, self.plan.core[0]
+        if not people.is_configured:
+            people.configure()
+        people.clear(by)
+        for node in self.world.hosts:
+            people.attribute(by, node, "standby", "off")
+        people.role(by, "vip", "Started")
+        self.world.run(REPAIR_US)
+        people.cleanup(by)
+
+    def _until(self, within_us: int, wrong: object) -> None:
+        assert callable(wrong)
+        world, begun_us = self.world, self.world.now_us
+        limit_us = begun_us + within_us
+        step_us = 100 * US_PER_MS
+        while True:
+            world.run(step_us)
+            why = wrong()
+            if not why:
+                return
+            if any(self._is_held(node) for node in self.plan.core) and world.now_us < begun_us + PROBATION_US:
+                limit_us = max(limit_us, world.now_us + within_us)
+                step_us = 500 * US_PER_MS
+            if world.now_us >= limit_us:
+                raise PromiseError(f"{(world.now_us - begun_us) // US_PER_MS} ms after healing {list(self.plan.core)}: {why}")
+
+    def _is_held(self, node: NodeId) -> bool:
+        engine = self.world.hosts[node].engine
+        return engine is not None and engine.has_probationers
+
+    def _apart(self) -> str:
+        """L1."""
+        world, core = self.world, self.plan.core
+        views = {}
+        for node in core:
+            life, machine = world.checks.lives.get(node), world.machines[node]
+            if life is None or life.view is None or life.quorum is None:
+                return f"L1: n{node} is in no view"
+            if not life.quorum.quorate and not world.setting.goes_on_alone:
+                return f"L1: n{node} is not quorate"
+            if machine.node is None or not machine.node.controller.is_synced:
+                return f"L1: n{node} does not agree on a document"
+            views[node] = life.view
+        if len({view.id for view in views.values()}) > 1 or not set(core) <= set(views[core[0]].members):
+            return "L1: views: " + ", ".join(f"n{n}: {view.id.seq} {list(view.members)}" for n, view in views.items())
+        return ""
+
+    def _unserved(self) -> str:
+        """L2, as clients see it: one answers, it has announced itself, and everybody knows where to send."""
+        world = self.world
+        if why := self._apart():
+            return why
+        for client in world.segment.clients.values():
+            there = world.segment.answerers(client.id, ADDRESS)
+            if len(there) != 1 and not (there and world.setting.goes_on_alone):
+                return f"L2: client {client.id - 99} is answered by {', '.join(f'n{n}' for n in there) or 'nobody'}"
+            if client.cached not in there:
+                return f"L2: client {client.id - 99} sends to n{client.cached}, but n{there[0]} has the address"
+            if client.silent_us is not None:
+                return f"L2: client {client.id - 99} is not answered"
+        coordinators = [n for n in self.plan.core if (node := world.machines[n].node) is not None and node.controller.coordinates]
+        return "" if coordinators else "L4: nobody coordinates"
+
+    def _constant(self) -> None:
+        """L3."""
+        before = self.world.checks.views
+        self.world.run(CONSTANT_US)
+        views = self.world.checks.views - before
+        allowed = VIEWS_PER_MINUTE * len(self.plan.core)
+        if views > allowed * 2:
+            raise PromiseError(f"L3: {views} views were installed in a minute under a constant fault")
+
+    def _stop(self) -> None:
+        """L7: everybody is told to stop, one after the other, and does."""
+        world = self.world
+        for node in self.plan.core:
+            world.stop(node)
+            begun_us = world.now_us
+            while world.hosts[node].is_up or world.machines[node].node is not None:
+                world.run(100 * US_PER_MS)
+                if world.now_us > begun_us + STOPPED_US:
+                    raise PromiseError(f"L7: n{node} does not stop")
+
+
+def describe(broken: BaseException) -> str:
+    """A failure on one line, with the place where it has no text of its own."""
+    trace = broken.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = "" if trace is None else f" ({trace.tb_frame.f_code.co_qualname}, line {trace.tb_lineno})"
+    return f"{type(broken).__name__}: {broken}{'' if isinstance(broken, PromiseError) else where}"
