@@ -76,9 +76,14 @@ class Clients:
         waiting = self._changes.pop(number, None)
         return [] if waiting is None else [(waiting.asker.connection, failure(waiting.asker, refusal))]
 
-    def stable(self, view: int, seq: int) -> list[tuple[int, Json]]:
-        """Everything up to here is held by every member; so is all of earlier views, which was flushed into this one."""
-        done = [n for n, c in self._changes.items() if c.stable_at is not None and c.stable_at <= (view, seq)]
+    def stable(self, view: int, seq: int, *, is_agreed: bool) -> list[tuple[int, Json]]:
+        """Everything up to here is held by every member. So is what was applied in an earlier view, once the members have agreed
+        (`is_agreed`) on a document that holds it: until then it may be that this node alone has it, and loses."""
+        done = [
+            number
+            for number, change in self._changes.items()
+            if change.stable_at is not None and change.stable_at <= (view, seq) and (is_agreed or change.stable_at[0] == view)
+        ]
         out = []
         for number in done:
             change = self._changes.pop(number)
@@ -156,6 +161,18 @@ class Clients:
             for key in [k for k, v in waiting.items() if _asker(v).connection == connection]:
                 del waiting[key]
         self._followers.pop(connection, None)
+
+    def replaced(self) -> list[tuple[int, Json]]:
+        """This node's document gave way to another: what was applied here, and is not confirmed yet, may not be in that one."""
+        reports = error(
+            "controller.gave-way",
+            "the configuration that holds this change gave way to the cluster's",
+            "this node was apart from the others (frozen, starved or cut off) when the change was made",
+            "look with crm configure show, then repeat the change",
+        )
+        numbers = [number for number, change in self._changes.items() if change.stable_at is not None]
+        gone = [self._changes.pop(number) for number in numbers]
+        return [(c.asker.connection, failure(c.asker, Refused(reports, exit_code=EXIT_DISCONNECTED))) for c in gone]
 
     def view_lost(self) -> list[tuple[int, Json]]:
         """There is no view: whether a change on its way will take effect is not known, and that is what is said."""

@@ -159,7 +159,7 @@ class Controller:
             case Delivered(view, seq, sender, payload):
                 self._delivered(view.seq, seq, sender, payload)
             case Stable(view, seq):
-                self._say.answer(self._clients.stable(view.seq, seq))
+                self._say.answer(self._clients.stable(view.seq, seq, is_agreed=self._machine.is_synced))
             case Pulse(until_us):
                 self._say.add(ToEngine(Alive()))
                 if self.may_hold:
@@ -282,7 +282,9 @@ class Controller:
                 case cib_effects.Unsynced():
                     self.roll.begin_again(self._say.now.us)
                     self._decide(self._coordinator.dismissed())
-                case cib_effects.Synced():
+                case cib_effects.Synced(_, replaced):
+                    if replaced:
+                        self._say.answer(self._clients.replaced())
                     self._synced()
 
     def _keep(self, xml: bytes, version: Version, reason: str) -> None:

@@ -280,7 +280,7 @@ class _Draw:
     def _end(self, setting: Setting) -> tuple[tuple[NodeId, ...], tuple[str, ...]]:
         """A quorate core is healed; what happens to the others stays as it is, for good."""
         least = setting.nodes // 2 + 1
-        if setting.nodes == 2 and setting.two_node and not setting.wait_for_all:
+        if setting.policy == "ignore":
             least = 1
         count = self._chance.choice((setting.nodes, self._chance.between(least, setting.nodes)))
         order = self._some(setting.nodes)

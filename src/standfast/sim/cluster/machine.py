@@ -143,7 +143,7 @@ class Machine:
 
     def _read_journal(self) -> Recovered | None:
         if self.disk.trouble is Trouble.EIO:
-            raise Refused(error("runtime.unreadable", "cannot read the journal", "Input/output error"))
+            raise Refused(error("runtime.unreadable", "cannot read the journal", "Input/output error", "check the disk"))
         return recover(self.disk.durable) if self.disk.durable else None
 
     def end(self) -> None:

@@ -92,6 +92,11 @@ class Oracle:
         self.is_forgiving_disks = False
         self.liars: dict[NodeId, None] = {}
 
+    @property
+    def _pairs(self) -> list[tuple[NodeId, NodeId]]:
+        nodes = tuple(self._world.machines)
+        return [(a, b) for i, a in enumerate(nodes) for b in nodes[i + 1 :]]
+
     # ---- S1 ---------------------------------------------------------------------------------------------------------
 
     def segment_changed(self) -> None:
@@ -101,10 +106,9 @@ class Oracle:
         nodes = tuple(world.machines)
         if segment.loss:
             self._lossy_us = now_us
-        for i, a in enumerate(nodes):
-            for b in nodes[i + 1 :]:
-                if not segment.hear_each_other(a, b) and segment_is_on(world, a) and segment_is_on(world, b):
-                    self._deaf_us[a, b] = now_us
+        for pair in self._pairs:
+            if not segment.hear_each_other(*pair):
+                self._deaf_us[pair] = now_us
         holders = [n for n in nodes if ADDRESS in world.machines[n].kernel.held]
         if holders != self.tally.holders:
             self.tally.takeovers += bool([n for n in holders if n not in self.tally.holders])
@@ -142,9 +146,11 @@ class Oracle:
         """Until when these two may overlap: the table of docs/failover-ip.md. The instant of the overlap itself: not at all."""
         world, since_us = self._world, over.since_us
         until_us = since_us
-        is_deaf = not world.segment.hear_each_other(a, b)
         alone = world.setting.goes_on_alone
-        deaf_us = world.now_us if is_deaf else self._deaf_us.get((a, b), -FOR_EVER_US)
+        # Who goes on alone does so for any part of the cluster that it cannot see: the last holder may be in that part.
+        pairs = [pair for pair in self._pairs if (a in pair or b in pair if alone else pair == (a, b))]
+        is_deaf = any(not world.segment.hear_each_other(*pair) for pair in pairs)
+        deaf_us = world.now_us if is_deaf else max(self._deaf_us.get(pair, -FOR_EVER_US) for pair in pairs)
         for node in (a, b):
             machine = world.machines[node]
             until_us = max(until_us, machine.thawed_us + STOOD_US if machine.thawed_us >= 0 else 0)
@@ -278,7 +284,3 @@ class Oracle:
         if not holds:
             raise PromiseError(f"n{machine.id} at {self._world.now_us} us: {text}")
 
-
-def segment_is_on(world: Cluster, node: NodeId) -> bool:
-    """Whether a node's port is up at all."""
-    return world.machines[node].kernel.runs

@@ -90,7 +90,7 @@ def read(text: str) -> Plan:
             else:
                 plan = _unknown(verb)
         except (ValueError, TypeError, IndexError) as bad:
-            raise Refused(error("sim.plan", f"not a line of a plan: {line}", str(bad))) from None
+            raise Refused(error("sim.plan", f"not a line of a plan: {line}", str(bad), "see sim/cluster/plan.py")) from None
     return plan
 
 

@@ -243,7 +243,7 @@ class Cluster(World):
             return
         if clock_stood:
             host.clock_us -= self.now_us - machine.frozen_us
-            machine.thawed_us = self.now_us
+            machine.thawed_us = host.paused_us = self.now_us  # nothing that it could notice
             host.queue = [event for event in host.queue if not isinstance(event, TimerFired)]
         machine.kernel.thaw()
         machine.rearm()
