@@ -266,6 +266,7 @@ class Engine:
         m = self._membership
         beat = Beat(wants_answer, now_us, p.echo_us, held_us, m.view, m.promised, self._rows.digest)
         self._post.spread(node, beat)
+        m.remind(now_us, self._post, node)
         progress = self._ordering.reminder(now_us)
         if progress is not None and self._view is not None and node in self._view.members:
             self._post.send(node, progress)

@@ -178,6 +178,12 @@ class Membership:
             # because the answer may have to wait for a proposal that is on its way now.
             self.consider(now_us, post)
 
+    def remind(self, now_us: int, post: Post, node: NodeId) -> None:
+        """Whoever this node does not hear may hear it all the same, and would count it in by what it said last: it is told the
+        rows too. (A node that cannot receive told nobody that it had lost the last of its peers.)"""
+        if all(life.node != node for life in self._mine()):
+            self._gossip_to(now_us, post, node, -1)
+
     def gossiped(self, now_us: int, post: Post, gossip: Gossip) -> None:
         """A peer tells its rows."""
         if self.rows.learn(gossip):

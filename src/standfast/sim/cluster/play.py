@@ -128,8 +128,8 @@ class Player:
     def _tidy(self) -> None:
         """An administrator looks after the faults: nothing is on standby, banned, stopped or failed."""
         people, by = self.world.people, self.plan.core[0]
-        node = self.world.machines[by].node
-        if node is not None and node.controller.cib.root.find(".//primitive[@id='vip']") is None:
+        manager = self.world.machines[by].node
+        if manager is not None and manager.controller.cib.root.find(".//primitive[@id='vip']") is None:
             people.is_configured = False  # the disks of all were lost: begin anew
             people.configure()
         people.clear(by)
