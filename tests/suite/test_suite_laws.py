@@ -24,6 +24,8 @@ OLD_ID = "records with ids of long ago stay beside the simulated ones"
 PENDING = "a start that is still recorded as pending counts as the newer one"
 UNFENCING = "an unfencing is not recorded, and starts wait for it"
 RESTART_DIGEST = "the history keeps the digest of what needs a restart"
+GUEST = "a guest node is probed once it is up"
+FENCED_REMOTE = "a remote node is probed, and takes resources, once it was fenced and connected"
 # Cases whose plan, applied to its own result, is not empty. For each the original was seen to do the same (crm_simulate
 # -S -O FILE, then -S on that).
 COMES_AGAIN = {
@@ -47,9 +49,25 @@ COMES_AGAIN = {
     "bug-1572-2": RESTART_DIGEST,
     "bug-pm-12": RESTART_DIGEST,
     "bug-5025-3": RESTART_DIGEST,
+    "bug-5025-4": RESTART_DIGEST,
     "partial-live-migration-multiple-active": RESTART_DIGEST,
-    "bug-5025-4": "a remote connection, whose node is not simulated",
-    "on_fail_demote1": "an instance in a bundle, not scheduled yet",
+    "on_fail_demote1": "recurring monitors of what failed",
+    "bug-cl-5247": "the guest node's failures count for its machine, and are not cleared",
+    "bug-rh-1097457": "what failed on a guest node stays in its history",
+    "bundle-order-fencing": "notifications about stops on nodes that are gone",
+    "remote-partial-migrate2": "a half done migration stays in the history",
+    **dict.fromkeys(
+        (
+            "guest-node-host-dies",
+            "priority-fencing-delay",
+            "whitebox-imply-stop-on-fence",
+            "whitebox-ms-ordering-move",
+            "whitebox-nested-group",
+            "whitebox-start",
+        ),
+        GUEST,
+    ),
+    **dict.fromkeys(("remote-fence-unclean", "remote-recover-fail"), FENCED_REMOTE),
     "load-stopped-loop-2": "equal nodes exchange their resources for ever",
     "shutdown-lock": "the lock is not recorded",
 }

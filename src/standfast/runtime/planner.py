@@ -111,7 +111,8 @@ def _work(line: socket.socket, archive: Archive) -> int:
 
 def _answer(question: Question, parser: etree.XMLParser) -> Answer:
     try:
-        return Answer(question.number, schedule(etree.fromstring(question.xml, parser), question.now_s))
+        # The controller has no connections to Pacemaker Remote nodes.
+        return Answer(question.number, schedule(etree.fromstring(question.xml, parser), question.now_s, connects=False))
     except Exception as fault:
         traceback.print_exc()
         return Answer(

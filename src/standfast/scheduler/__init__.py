@@ -15,6 +15,7 @@ The face of the room, pure (plan.py lists the phases):
     report.simulation.report(cib, now_s)           all of it in the words of `crm_simulate -S`
     laws.broken(cluster, graph)                    what every plan must keep to, for tests and simulations
 
-Not scheduled yet, and therefore never touched: bundles, remote and guest nodes. Fencing topology is the fencer's: no plan depends
-on it. Where a plan differs from the original's on purpose: docs/adr/0012.
+Bundles, remote and guest nodes are decided about as well. `schedule(..., connects=False)` leaves them alone: the controller,
+which has no connections to such nodes, plans with that. Fencing topology is the fencer's: no plan depends on it. Where a plan
+differs from the original's on purpose: docs/adr/0012.
 """

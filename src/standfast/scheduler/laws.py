@@ -49,7 +49,10 @@ def _score(cluster: Cluster, rsc: Resource, node_id: str) -> int:
     if entry.score >= 0:
         return entry.score
     score = 0
+    bundle = rsc.bundle()
+    # What is inside a bundle has its own node, whatever the bundle is colocated with: that is for the choice of roles.
+    ignored = {_PROMOTION_ONLY, *(() if bundle is None or rsc.parent is bundle else (c.id for c in bundle.this_with))}
     for reason in cluster.reasons:
-        if reason.resource == rsc.id and reason.node == entry.node.name and reason.source != _PROMOTION_ONLY:
+        if reason.resource == rsc.id and reason.node == entry.node.name and reason.source not in ignored:
             score = add_scores(score, reason.points)
     return score

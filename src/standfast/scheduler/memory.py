@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from standfast.base.report import Report
 from standfast.scheduler.api import Load, Reason, Score
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from lxml import etree
 
     from standfast.scheduler.actions.notifications import Notification
+    from standfast.scheduler.methods import Methods
+    from standfast.scheduler.unpack.bundles import BundleData
     from standfast.scheduler.unpack.entries import HistoryEntry
 
 # Flags of an action (Pacemaker: enum pcmk__action_flags).
@@ -121,7 +123,8 @@ class MultipleActive(IntEnum):
 
 @dataclass(eq=False, slots=True)
 class Node:
-    """A node. `score` is what new entries in tables of allowed nodes start with."""
+    """A node. `score` and `probe_mode` are what new entries in tables of allowed nodes start with; `remote` is the connection
+    that makes a Pacemaker Remote node (kind "remote") reachable."""
 
     name: str
     id: str
@@ -144,6 +147,26 @@ class Node:
     assigned_count: int = 0
     priority: int = 0
     digests: dict[str, Digest] = field(default_factory=dict)
+    probe_mode: ProbeMode = ProbeMode.ALWAYS
+    remote: Resource | None = None
+    remote_reset: bool = False  # is, or is to be, "fenced" by recovery of its launcher or connection
+    remote_fenced: bool = False
+    remote_maintenance: bool = False  # what the node's state says; `maintenance` is what should be
+
+    @property
+    def launcher(self) -> Resource | None:
+        """The resource (virtual machine, container) inside which this node runs; None for all but guest and bundle nodes."""
+        return None if self.remote is None or self.kind != "remote" else self.remote.launcher
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether this is a remote node: behind a connection, but a host of its own."""
+        return self.kind == "remote" and self.launcher is None
+
+    @property
+    def is_bundle_node(self) -> bool:
+        """Whether this node is a bundle's replica."""
+        return self.launcher is not None and self.launcher.bundle() is not None
 
     def available(self) -> bool:
         """Whether resources may be placed here, scores apart."""
@@ -172,47 +195,6 @@ class Digest:
     all: str
     restart: str | None
     secure: str | None = None
-
-
-class Methods(Protocol):
-    """What differs between primitives, groups and clones in each phase (see variants.py)."""
-
-    def assign(self, cluster: Cluster, rsc: Resource, prefer: Node | None, stop_if_fail: bool) -> Node | None:
-        """Choose a node for `rsc` (for each member, instance)."""
-
-    def create_actions(self, cluster: Cluster, rsc: Resource) -> None:
-        """Create the actions that bring `rsc` to where it was assigned."""
-
-    def create_probe(self, cluster: Cluster, rsc: Resource, node: Node) -> bool:
-        """Create probes of `rsc` on `node` where its state is unknown."""
-
-    def internal_constraints(self, cluster: Cluster, rsc: Resource) -> None:
-        """Create the orderings and colocations that `rsc` implies."""
-
-    def apply_coloc_score(
-        self, cluster: Cluster, dependent: Resource, primary: Resource, colocation: Colocation, for_dependent: bool
-    ) -> int:
-        """Apply a colocation to the dependent's scores or priority; returns the priority's change."""
-
-    def with_this(self, rsc: Resource, orig: Resource, found: list[Colocation]) -> None:
-        """Collect colocations of others with `orig` that `rsc` contributes."""
-
-    def this_with(self, rsc: Resource, orig: Resource, found: list[Colocation]) -> None:
-        """Collect colocations of `orig` with others that `rsc` contributes."""
-
-    def add_colocated_scores(
-        self, cluster: Cluster, walk: ScoreWalk, source: Resource, colocation: Colocation | None, factor: float
-    ) -> None:
-        """Add the node preferences of `source` and of what is colocated with it to `walk.table`."""
-
-    def apply_location(self, cluster: Cluster, rsc: Resource, location: Location) -> None:
-        """Add a location constraint's scores."""
-
-    def action_flags(self, op: Op, node: Node | None) -> int:
-        """An action's flags as orderings see them."""
-
-    def update_ordered(self, cluster: Cluster, first: Op, then: Op, node: Node | None, flags: int, wanted: int, kind: int) -> int:
-        """Let one ordering change `first` and `then`; returns CHANGED_FIRST | CHANGED_THEN."""
 
 
 @dataclass(eq=False, slots=True)
@@ -255,6 +237,15 @@ class Resource:
     methods: Methods | None = None
     clone: CloneData | None = None
     history_id: str = ""
+    replicas: BundleData | None = None
+    # remote connections and what runs inside other resources
+    connection: bool = False
+    launcher: Resource | None = None
+    launched: list[Resource] = field(default_factory=list)
+    reconnect_ms: int = 0
+    nesting_allowed: bool = False
+    replica_container: bool = False
+    removed_launched: bool = False
     # flags
     managed: bool = True
     blocked: bool = False
@@ -321,11 +312,17 @@ class Resource:
         return self.methods
 
     def top(self) -> Resource:
-        """The outermost resource that contains this one (itself, if none)."""
+        """The outermost resource below a bundle that contains this one (itself, if none)."""
         rsc = self
-        while rsc.parent is not None:
+        while rsc.parent is not None and rsc.parent.variant != Variant.BUNDLE:
             rsc = rsc.parent
         return rsc
+
+    def bundle(self) -> Resource | None:
+        """The bundle that this resource is, or is in."""
+        top = self.top()
+        owner = top if top.parent is None else top.parent
+        return owner if owner.variant == Variant.BUNDLE else None
 
     def clone_data(self) -> CloneData:
         """The data of the clone that this resource is, or is in."""
@@ -478,11 +475,13 @@ class Cluster:
     cancel_removed: bool = True
     start_failure_fatal: bool = True
     concurrent_fencing: bool = True
+    connects: bool = True  # whether who carries out the plan can reach Pacemaker Remote nodes
     sanitized: bool = False  # a saved CIB, whose private parameters may have been blanked
     shutdown_lock: bool = False
     shutdown_lock_ms: int = 0
     node_pending_ms: int = 0
     fencing_action: str = "reboot"
+    fence_remote_without_quorum: bool = False
     health_scores: dict[str, int] = field(default_factory=dict)
     rsc_defaults: list[etree._Element] = field(default_factory=list)
     op_defaults: list[etree._Element] = field(default_factory=list)
@@ -493,7 +492,8 @@ class Cluster:
     dc: Node | None = None
     resources: list[Resource] = field(default_factory=list)
     by_id: dict[str, Resource] = field(default_factory=dict)
-    left_alone: list[str] = field(default_factory=list)
+    stop_needed: list[Resource] = field(default_factory=list)
+    deferred_checks: list[tuple[Resource, Node, HistoryEntry, bool]] = field(default_factory=list)
     by_history: dict[str, Resource] = field(default_factory=dict)
     templates: dict[str, list[str]] = field(default_factory=dict)
     tags: dict[str, list[str]] = field(default_factory=dict)

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from standfast.scheduler.actions.changes import clear_removed_failcounts, handle_config_changes
+from standfast.scheduler.actions.changes import check_deferred, clear_removed_failcounts, handle_config_changes
 from standfast.scheduler.actions.probes import schedule_probes
+from standfast.scheduler.actions.remote import order_remote_actions
 from standfast.scheduler.api import Plan
 from standfast.scheduler.constraints.tickets import unpack_ticket_states
 from standfast.scheduler.constraints.unpack import apply_node_health, unpack_constraints
@@ -33,12 +34,13 @@ if TYPE_CHECKING:
     from standfast.base.situation import Situation
 
 
-def unpack(root: etree._Element, now_s: int, sanitized: bool = False) -> Cluster:
+def unpack(root: etree._Element, now_s: int, sanitized: bool = False, connects: bool = True) -> Cluster:
     """Working memory filled from a <cib> element, which is not changed; nothing is decided yet.
 
-    `sanitized`: the CIB was saved for others to look at, and private parameters may have been blanked.
+    `sanitized`: the CIB was saved for others to look at, and private parameters may have been blanked. `connects`: who
+    carries out the plan can reach Pacemaker Remote nodes; otherwise they, and bundles, are left alone.
     """
-    cluster = Cluster(root, now_s, sanitized=sanitized)
+    cluster = Cluster(root, now_s, connects=connects, sanitized=sanitized)
     for element in root.iter():
         element_id = element.get("id") if isinstance(element.tag, str) else None
         if element_id is not None:
@@ -73,10 +75,13 @@ def _decide(cluster: Cluster) -> Plan:
         rsc.act().internal_constraints(cluster, rsc)
     handle_config_changes(cluster)
     assign_resources(cluster)
+    check_deferred(cluster)
     schedule_probes(cluster)
     clear_removed_failcounts(cluster)
     for rsc in cluster.resources:
         rsc.act().create_actions(cluster, rsc)
+    # Before fencing, because it may find more nodes to fence.
+    order_remote_actions(cluster)
     schedule_fencing_and_shutdowns(cluster)
     apply_orderings(cluster)
     graph = build_graph(cluster)
@@ -92,6 +97,6 @@ def _decide(cluster: Cluster) -> Plan:
     )
 
 
-def schedule(cib: etree._Element, now_s: int) -> Plan:
+def schedule(cib: etree._Element, now_s: int, *, connects: bool = True) -> Plan:
     """Decide what to do about the cluster that a <cib> element describes, at wall-clock second `now_s`."""
-    return decide(unpack(cib, now_s))
+    return decide(unpack(cib, now_s, connects=connects))

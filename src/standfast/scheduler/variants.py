@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from standfast.scheduler.actions.bundle import create_bundle_actions, probe_bundle
 from standfast.scheduler.actions.create import create_group_actions, create_primitive_actions
 from standfast.scheduler.actions.instances import create_clone_actions, probe_clone
 from standfast.scheduler.actions.probes import probe
-from standfast.scheduler.memory import Cluster, Methods, Resource, Variant, walk
+from standfast.scheduler.memory import Cluster, Resource, Variant, walk
+from standfast.scheduler.methods import Methods
+from standfast.scheduler.orderings.bundle import bundle_action_flags, bundle_constraints
 from standfast.scheduler.orderings.instances import clone_action_flags, clone_constraints, clone_update_ordered
 from standfast.scheduler.orderings.internal import group_constraints, primitive_constraints
 from standfast.scheduler.orderings.update import (
@@ -17,7 +20,7 @@ from standfast.scheduler.orderings.update import (
     primitive_action_flags,
     update_ordered,
 )
-from standfast.scheduler.placement import clone, group, primitive
+from standfast.scheduler.placement import bundle, clone, group, primitive
 from standfast.scheduler.placement.assign import assign_primitive
 from standfast.scheduler.placement.colocated import add_colocated_scores
 from standfast.scheduler.placement.criteria import apply_location
@@ -83,6 +86,19 @@ METHODS: dict[Variant, Methods] = {
         add_colocated_scores=add_colocated_scores,
         apply_location=clone.apply_clone_location,
         action_flags=clone_action_flags,
+        update_ordered=clone_update_ordered,
+    ),
+    Variant.BUNDLE: Table(
+        assign=bundle.assign_bundle,
+        create_actions=create_bundle_actions,
+        create_probe=probe_bundle,
+        internal_constraints=bundle_constraints,
+        apply_coloc_score=bundle.apply_coloc_score,
+        with_this=bundle.with_this,
+        this_with=bundle.this_with,
+        add_colocated_scores=add_colocated_scores,
+        apply_location=bundle.apply_bundle_location,
+        action_flags=bundle_action_flags,
         update_ordered=clone_update_ordered,
     ),
 }

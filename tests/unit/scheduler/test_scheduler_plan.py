@@ -342,25 +342,6 @@ def test_a_lost_node_is_fenced_before_its_resource_starts() -> None:
     assert plan.situation.nodes[0].unclean
 
 
-def test_parts_of_a_bundle_are_left_alone() -> None:
-    root = running()
-    add(
-        root,
-        "configuration/resources",
-        '<bundle id="web"><podman image="i"/><primitive id="httpd" class="ocf" type="apache"/></bundle>',
-    )
-    history = root.find("status/node_state/lrm/lrm_resources/lrm_resource")
-    assert history is not None
-    copy = deepcopy(history)
-    copy.set("id", "web-podman-0")
-    copy.set("type", "podman")
-    history.addnext(copy)
-    plan = schedule(root, NOW_S)
-    assert told(plan) == []
-    assert plan.graph.actions == ()
-    assert any("bundle web is left alone" in n.what for n in plan.notices)
-
-
 def test_a_remote_node_that_was_never_connected_is_not_fenced() -> None:
     root = option(running(), "stonith-enabled", "true")
     add(root, "configuration/resources", '<primitive id="fence" class="stonith" type="fence_ssh"/>')

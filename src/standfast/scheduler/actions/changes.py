@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from standfast.base.report import notice
 from standfast.scheduler.actions.core import set_reason
-from standfast.scheduler.actions.digests import compare_digest, only_private_changed
+from standfast.scheduler.actions.digests import compare_digest, needs_host_address, only_private_changed
 from standfast.scheduler.actions.meta import find_config
 from standfast.scheduler.actions.ops import get_action
 from standfast.scheduler.actions.recurring import reschedule, schedule_cancel
@@ -68,9 +68,22 @@ def _process(
         if entry.interval_ms > 0 and (rsc.maintenance or node.maintenance):
             schedule_cancel(cluster, rsc, entry.raw_call, entry.task, entry.interval_ms, node)
         elif entry.interval_ms > 0 or entry.task in ("monitor", "start", "promote", "migrate_from"):
+            if needs_host_address(cluster, rsc):
+                cluster.deferred_checks.append((rsc, node, entry, True))
+                continue
             changed = _check_entry(cluster, rsc, node, entry)
             if changed and fail_count(cluster, node, rsc).count != 0:
                 clear_failcount(cluster, rsc, node, "action definition changed")
+
+
+def check_deferred(cluster: Cluster) -> None:
+    """What could not be compared before containers had their place: connections whose address is their host's."""
+    for rsc, node, entry, active in cluster.deferred_checks:
+        if active:
+            if _check_entry(cluster, rsc, node, entry) and fail_count(cluster, node, rsc).count != 0:
+                clear_failcount(cluster, rsc, node, "action definition changed")
+        elif compare_digest(cluster, rsc, node, entry).result not in ("unknown", "match"):
+            clear_failcount(cluster, rsc, node, "resource parameters have changed")
 
 
 def _agent_changed(

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from standfast.base.report import notice
 from standfast.scheduler.actions.core import find_exact, set_reason
 from standfast.scheduler.actions.migration import abort_dangling, can_migrate, create_migration
-from standfast.scheduler.actions.ops import active_node, get_action, rsc_pseudo_op, start_action, stop_action
+from standfast.scheduler.actions.ops import get_action, rsc_pseudo_op, start_action, stop_action
+from standfast.scheduler.actions.places import active_node
 from standfast.scheduler.actions.recurring import create_recurring
 from standfast.scheduler.fencing.unfencing import order_stop_before_unfencing, order_vs_unfencing
 from standfast.scheduler.memory import (

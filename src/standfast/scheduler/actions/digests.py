@@ -10,6 +10,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from standfast.scheduler.actions.meta import action_meta, find_config, op_params, rsc_params
+from standfast.scheduler.actions.places import current_node
 from standfast.scheduler.memory import Cluster, Digest, Node, Resource, op_key
 from standfast.scheduler.rules import compare_versions
 from standfast.scheduler.values import FEATURE_SET
@@ -45,10 +46,30 @@ def digest_of(params: Mapping[str, str]) -> str:
     return hashlib.md5(f" <parameters{text}/>\n".encode(), usedforsecurity=False).hexdigest()
 
 
+def needs_host_address(cluster: Cluster, rsc: Resource) -> bool:
+    """Whether a bundle's connection has no address of its own ("#uname"): its container's host stands for it."""
+    return rsc.connection and rsc_params(cluster, rsc, None).get("addr", "").lower() == "#uname"
+
+
+def host_address(cluster: Cluster, rsc: Resource) -> str | None:
+    """The address for a connection that needs its host's: where the container will be or, if nowhere, where it is."""
+    bundle = rsc.bundle()
+    if bundle is None or bundle.replicas is None or not needs_host_address(cluster, rsc):
+        return None
+    container = next((replica.container for replica in bundle.replicas.all if replica.remote is rsc), None)
+    if container is None:
+        return None
+    node = container.assigned or current_node(container)
+    return None if node is None else node.name
+
+
 def _calculate(
     cluster: Cluster, rsc: Resource, node: Node, task: str, interval: int, entry: HistoryEntry | None, *, with_secure: bool
 ) -> Digest:
     params = dict(rsc_params(cluster, rsc, node))
+    address = host_address(cluster, rsc)
+    if address is not None:
+        params["addr"] = address
     config = find_config(rsc, task, interval, include_disabled=True)
     own = op_params(cluster, config, node)
     result = "restart" if interval == 0 and own else "match"

@@ -13,6 +13,7 @@ from standfast.scheduler.memory import (
     RUNNABLE,
     Cluster,
     Node,
+    Op,
     ProbeMode,
     Resource,
     assigned_to,
@@ -23,10 +24,10 @@ from standfast.scheduler.placement.instances import instance_number
 INFINITY = 1_000_000
 
 
-def _changes(clone: Resource) -> tuple[bool, bool, bool, bool]:
+def _changes(instances: list[Resource]) -> tuple[bool, bool, bool, bool]:
     """(any instance starts, any stops, any does both, any is active)."""
     starting = stopping = restarting = active = False
-    for leaf in primitives(clone):
+    for leaf in (leaf for instance in instances for leaf in primitives(instance)):
         active = active or bool(leaf.active_nodes)
         start = any(op.task == "start" and op.flags & RUNNABLE and not op.flags & OPTIONAL for op in leaf.actions)
         stop = any(op.task == "stop" and op.flags & (PSEUDO | RUNNABLE) and not op.flags & OPTIONAL for op in leaf.actions)
@@ -34,21 +35,27 @@ def _changes(clone: Resource) -> tuple[bool, bool, bool, bool]:
     return starting, stopping, restarting, active
 
 
-def create_clone_actions(cluster: Cluster, clone: Resource) -> None:
-    """Actions of every instance and the points in time of the clone."""
-    for instance in clone.children:
+def create_instance_actions(cluster: Cluster, owner: Resource, instances: list[Resource]) -> tuple[Op, Op, Op, Op]:
+    """Actions of every instance (of a bundle: container), and start, running, stop and stopped of the whole."""
+    for instance in instances:
         instance.act().create_actions(cluster, instance)
-    starting, stopping, restarting, active = _changes(clone)
-    start = rsc_pseudo_op(cluster, clone, "start", optional=not starting)
-    started = rsc_pseudo_op(cluster, clone, "running", optional=not starting, runnable=False)
+    starting, stopping, restarting, active = _changes(instances)
+    start = rsc_pseudo_op(cluster, owner, "start", optional=not starting)
+    started = rsc_pseudo_op(cluster, owner, "running", optional=not starting, runnable=False)
     started.priority = INFINITY
     if active or starting:
         started.flags |= RUNNABLE
-    stop = rsc_pseudo_op(cluster, clone, "stop", optional=not stopping)
-    stopped = rsc_pseudo_op(cluster, clone, "stopped", optional=not stopping)
+    stop = rsc_pseudo_op(cluster, owner, "stop", optional=not stopping)
+    stopped = rsc_pseudo_op(cluster, owner, "stopped", optional=not stopping)
     stopped.priority = INFINITY
     if not restarting:
         stop.flags |= MIGRATABLE
+    return start, started, stop, stopped
+
+
+def create_clone_actions(cluster: Cluster, clone: Resource) -> None:
+    """Actions of every instance and the points in time of the clone."""
+    start, started, stop, stopped = create_instance_actions(cluster, clone, clone.children)
     notify = clone.notifications
     _prepare(cluster, clone, notify, "start", start, started)
     _prepare(cluster, clone, notify, "stop", stop, stopped)
@@ -57,11 +64,7 @@ def create_clone_actions(cluster: Cluster, clone: Resource) -> None:
         _create_promotable(cluster, clone)
 
 
-def _prepare(cluster: Cluster, clone: Resource, notify: dict[str, Notification], task: str, op: object, done: object) -> None:
-    from standfast.scheduler.memory import Op
-
-    assert isinstance(op, Op)
-    assert isinstance(done, Op)
+def _prepare(cluster: Cluster, clone: Resource, notify: dict[str, Notification], task: str, op: Op, done: Op) -> None:
     if clone.notify and task not in notify:
         notify[task] = action_notifications(cluster, clone, task, op, done)
 

@@ -151,7 +151,6 @@ def _reset_on_fail(cluster: Cluster, rsc: Resource, task: str, value: str | None
 
 def parse_on_fail(cluster: Cluster, rsc: Resource, task: str, interval: int, value: str | None) -> OnFail:
     """What the failure of an operation means; the default depends on the operation and on fencing."""
-    del interval  # needed for remote connections only
     known = {
         "block": OnFail.BLOCK,
         "standby": OnFail.STANDBY,
@@ -163,6 +162,11 @@ def parse_on_fail(cluster: Cluster, rsc: Resource, task: str, interval: int, val
         "demote": OnFail.DEMOTE,
     }
     lowered = (value or "").lower()
+    # What drops an active connection to a remote node must end in fencing it: anything but a probe or start.
+    behind = cluster.find_node(rsc.id) if rsc.connection else None
+    resets = behind is not None and behind.is_remote and task != "start" and not (task == "monitor" and interval == 0)
+    if resets and not rsc.managed:
+        return OnFail.RESTART_CONTAINER if rsc.launcher is not None else OnFail.STOP
     if lowered in known:
         return known[lowered]
     if lowered == "fence":
@@ -179,13 +183,17 @@ def parse_on_fail(cluster: Cluster, rsc: Resource, task: str, interval: int, val
         return OnFail.STOP
     if value is not None and lowered != "restart-container":
         cluster.tell(error("scheduler.on-fail", f"on-fail='{value}' of {task} of {rsc.id} is ignored", "it is not known"))
+    if rsc.launcher is not None:
+        return OnFail.RESTART_CONTAINER
+    if resets:
+        return OnFail.RESET_REMOTE
     if task == "stop":
         return OnFail.FENCE if cluster.fencing_enabled else OnFail.BLOCK
     return OnFail.RESTART
 
 
-def role_after_failure(task: str, on_fail: OnFail) -> Role:
+def role_after_failure(rsc: Resource, task: str, on_fail: OnFail) -> Role:
     """The role a resource should have after its operation failed."""
-    if on_fail == OnFail.STOP:
+    if on_fail == OnFail.STOP or (on_fail == OnFail.RESET_REMOTE and rsc.reconnect_ms):
         return Role.STOPPED
     return Role.UNPROMOTED if task == "promote" else Role.STARTED

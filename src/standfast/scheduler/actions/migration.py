@@ -60,5 +60,6 @@ def create_migration(cluster: Cluster, rsc: Resource, current: Node) -> None:
     order_tasks(cluster, rsc, "migrate_from", rsc, "start", blocks | AR_FIRST_ELSE_THEN)
     if migrate_to is not None:
         _mark(migrate_to, current, rsc.assigned)
-        migrate_to.meta["record-pending"] = "true"
+        if not rsc.connection:
+            migrate_to.meta["record-pending"] = "true"
     _mark(migrate_from, current, rsc.assigned)

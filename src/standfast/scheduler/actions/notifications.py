@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from standfast.scheduler.actions.core import find_by_key, find_task, new_action, relate
 from standfast.scheduler.actions.ops import keyed_action
+from standfast.scheduler.actions.places import current_node
 from standfast.scheduler.memory import (
     AR_FIRST_IMPLIES_THEN,
     AR_ORDERED,
@@ -89,7 +90,7 @@ def create_notifications(cluster: Cluster, clone: Resource) -> None:
         notification = clone.notifications.get(task)
         if notification is not None:
             collect(clone, notification, activity=True)
-            _fill_keys(cluster, notification)
+            _fill_keys(cluster, clone, notification)
             create_notify_actions(cluster, clone, notification)
 
 
@@ -131,7 +132,7 @@ def _names(entries: list[Entry], with_nodes: bool) -> tuple[str, str]:
     return " ".join(resources) or " ", " ".join(nodes) or " "
 
 
-def _fill_keys(cluster: Cluster, notification: Notification) -> None:
+def _fill_keys(cluster: Cluster, clone: Resource, notification: Notification) -> None:
     keys, lists = notification.keys, notification.lists
     required = bool(lists[notification.task])
     for name in LISTS:
@@ -145,6 +146,9 @@ def _fill_keys(cluster: Cluster, notification: Notification) -> None:
     available = sorted((notification.allowed or {}).values(), key=lambda entry: name_key(entry.node.name))
     keys["notify_available_uname"] = " ".join(entry.node.name for entry in available) or " "
     keys["notify_all_uname"] = " ".join(node.name for node in cluster.nodes) or " "
+    if clone.meta.get("container-attribute-target") == "host":
+        hosts = (node if node.launcher is None else current_node(node.launcher) or node for node in cluster.nodes)
+        keys["notify_all_hosts"] = " ".join(node.name for node in hosts) or " "
     if required:
         for point in (notification.pre, notification.pre_done, notification.post, notification.post_done):
             if point is not None:
@@ -166,13 +170,17 @@ def create_notify_actions(cluster: Cluster, rsc: Resource, notification: Notific
     if task in ("stop", "demote") and rsc.role != Role.STOPPED:
         stop = find_task(rsc, "stop", None)
         for node in rsc.active_nodes:
-            if stop is not None and stop.flags & PSEUDO and node.unclean:
+            if stop is not None and stop.flags & PSEUDO and (node.unclean or node.remote_reset):
                 continue
             _notify(cluster, rsc, node, notification.pre, notification.pre_done, notification)
             if task == "demote" or stop is None or stop.flags & OPTIONAL:
                 _notify_after(cluster, rsc, node, notification)
     if task in ("start", "promote") and rsc.next_role != Role.STOPPED and rsc.assigned is not None:
         start = find_task(rsc, "start", None)
+        connection = None if start is None or start.node is None else start.node.remote
+        remote_start = None if connection is None else find_task(connection, "start", None)
+        if remote_start is not None and not remote_start.flags & RUNNABLE:
+            return
         if task != "start" or start is None or start.flags & OPTIONAL:
             _notify(cluster, rsc, rsc.assigned, notification.pre, notification.pre_done, notification)
         _notify_after(cluster, rsc, rsc.assigned, notification)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from standfast.scheduler.actions.core import find_by_key, new_action, set_reason
 from standfast.scheduler.actions.meta import op_params
-from standfast.scheduler.fencing.ops import fence_node
+from standfast.scheduler.actions.places import is_active
+from standfast.scheduler.fencing.ops import can_fence, fence_node
 from standfast.scheduler.memory import (
     ON_DC,
     OPTIONAL,
@@ -55,7 +56,7 @@ def _update_runnable(cluster: Cluster, op: Op, rsc: Resource) -> None:
     node = op.node
     if node is None:
         op.flags &= ~RUNNABLE
-    elif not op.flags & ON_DC and not node.online:
+    elif not op.flags & ON_DC and not node.online and (node.launcher is None or node.remote_reset):
         op.flags &= ~RUNNABLE
         if rsc.managed and op.task == "stop" and not node.unclean:
             fence_node(cluster, node, "stop is unrunnable")
@@ -63,7 +64,11 @@ def _update_runnable(cluster: Cluster, op: Op, rsc: Resource) -> None:
         op.flags &= ~RUNNABLE
     elif op.needs == Needs.NOTHING:
         op.reason = ""
-        op.flags |= RUNNABLE
+        if node.launcher is not None and not can_fence(cluster, node):
+            # The guest's host is unclean and can't be fenced.
+            op.flags &= ~RUNNABLE
+        else:
+            op.flags |= RUNNABLE
     else:
         _apply_quorum(cluster, op, rsc)
 
@@ -93,13 +98,6 @@ def effective_policy(cluster: Cluster, rsc: Resource) -> QuorumPolicy:
     return QuorumPolicy.STOP
 
 
-def is_active(rsc: Resource, everywhere: bool) -> bool:
-    """Whether a resource is active; for one with members, whether all of them are (`everywhere`) or any."""
-    if rsc.children:
-        return (all if everywhere else any)(is_active(child, everywhere) for child in rsc.children)
-    return any(node.unclean or node.online or not rsc.managed for node in rsc.active_nodes)
-
-
 def start_action(cluster: Cluster, rsc: Resource, node: Node | None, optional: bool) -> Op:
     """The start of `rsc` on `node`."""
     return get_action(cluster, rsc, "start", node, optional)
@@ -126,31 +124,3 @@ def rsc_pseudo_op(cluster: Cluster, rsc: Resource, task: str, optional: bool = T
     if runnable:
         op.flags |= RUNNABLE
     return op
-
-
-def current_node(rsc: Resource) -> Node | None:
-    """Where a resource counts as active: its migration's source, a clean online node, or just the first."""
-    return active_node(rsc)[0]
-
-
-def active_node(rsc: Resource) -> tuple[Node | None, int, int]:
-    """(current node, number of active nodes, number of those that are online and clean)."""
-    chosen: Node | None = None
-    clean = 0
-    for node in rsc.active_nodes:
-        happy = node.online and not node.unclean
-        clean += happy
-        if rsc.migration_source is not None:
-            if node is rsc.migration_source:
-                chosen = node
-        elif not rsc.needs_fencing and happy and (chosen is None or not chosen.online or chosen.unclean):
-            chosen = node
-        if chosen is None:
-            chosen = node
-    return chosen, len(rsc.active_nodes), clean
-
-
-def active_count(rsc: Resource) -> int:
-    """On how many nodes a resource counts as active: unclean ones count only where fencing must come first."""
-    _, everywhere, clean = active_node(rsc)
-    return everywhere if rsc.needs_fencing else clean

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from standfast.scheduler.actions.meta import rsc_params
 from standfast.scheduler.constraints.find import complain, expand_sets, find_resource, known, tag_to_set
 from standfast.scheduler.memory import Cluster, Location, Node, ProbeMode, Resource
+from standfast.scheduler.placement.colocated import node_attribute
 from standfast.scheduler.placement.scores import parse_score, score_text
 from standfast.scheduler.rules import Subject, expand, passes, resolve
 from standfast.scheduler.values import Role, parse_role
@@ -132,7 +133,7 @@ def _apply_rule(cluster: Cluster, constraint: etree._Element, rsc: Resource, gro
         if not passes(cluster, rule, subject):
             continue
         if attribute is not None:
-            value = node.attrs.get(expand(attribute, groups))
+            value = node_attribute(node, expand(attribute, groups), rsc, assigned=False)
             found = parse_score(value, 0, cluster.health_scores) if value else None
             if found is None:
                 continue

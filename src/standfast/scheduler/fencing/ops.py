@@ -10,12 +10,21 @@ from standfast.scheduler.values import interval_ms, ms_to_s
 
 
 def can_fence(cluster: Cluster, node: Node | None) -> bool:
-    """Whether this partition may fence `node` now: fencing on, a device there, and quorum (or the target is a member here)."""
+    """Whether this partition may fence `node` now: fencing on, a device there, and quorum (or the target is a member here).
+    A guest is fenced by recovering its launcher, which needs its host online or fenced."""
+    launcher = None if node is None else node.launcher
+    if launcher is not None:
+        return all(host.online or can_fence(cluster, host) for host in launcher.active_nodes)
     if not cluster.fencing_enabled or not cluster.have_fencing:
         return False
     if cluster.quorate or cluster.policy == QuorumPolicy.IGNORE:
         return True
-    return node is not None and node.online
+    if node is None or not node.online:
+        return False
+    if node.kind != "remote" or cluster.fence_remote_without_quorum or node.remote is None:
+        return True
+    # Without quorum, the connection may well have been moved to the other partition.
+    return all(entry.node.online for entry in node.remote.allowed.values())
 
 
 def fence_op(cluster: Cluster, node: Node, operation: str | None, optional: bool, reason: str, delay: bool) -> Op:
@@ -76,15 +85,47 @@ def _delay_s(cluster: Cluster, node: Node) -> int:
 
 def fence_node(cluster: Cluster, node: Node, reason: str, priority_delay: bool = False) -> None:
     """Mark a node unclean and prepare its fencing; says what will happen to it."""
+    if node.launcher is not None:
+        _recover_launcher(cluster, node, node.launcher, reason)
+        return
+    if node.kind == "remote" and node.remote is not None and node.remote.removed_launched:
+        # A guest whose launcher is no longer configured: it is down already, its connection has to go.
+        node.remote.failed = node.remote.stop_if_failed = True
+        return
+    if node.kind == "remote":
+        _fence_remote(cluster, node, reason)
+        return
     if node.unclean:
         return
     node.unclean = True
     fence_op(cluster, node, None, optional=True, reason=reason, delay=priority_delay)
-    cluster.tell(
-        warning(
-            "scheduler.unclean",
-            f"node {node.name} {'will be fenced' if can_fence(cluster, node) else 'is unclean'}",
-            reason,
-            where=node.name,
-        )
-    )
+    _say_fenced(cluster, node, reason)
+
+
+def _say_fenced(cluster: Cluster, node: Node, reason: str) -> None:
+    what = "will be fenced" if can_fence(cluster, node) else "is unclean"
+    cluster.tell(warning("scheduler.unclean", f"node {node.name} {what}", reason, where=node.name))
+
+
+def _recover_launcher(cluster: Cluster, node: Node, launcher: Resource, reason: str) -> None:
+    """A guest is "fenced" by recovery of what it runs in. It is not called unclean: it may run resources after that."""
+    if launcher.failed:
+        return
+    if not launcher.managed:
+        what = f"guest node {node.name} is not fenced ({reason})"
+        cluster.tell(warning("scheduler.unclean", what, f"its host resource {launcher.id} is not managed", where=node.name))
+        return
+    cluster.tell(warning("scheduler.unclean", f"guest node {node.name} is recovered with {launcher.id}", reason, where=node.name))
+    node.remote_reset = True
+    launcher.failed = launcher.stop_if_failed = True
+
+
+def _fence_remote(cluster: Cluster, node: Node, reason: str) -> None:
+    if node.remote is not None and not node.remote.managed:
+        what = f"remote node {node.name} is not fenced ({reason})"
+        cluster.tell(warning("scheduler.unclean", what, "its connection is not managed", where=node.name))
+    elif not node.remote_reset:
+        node.remote_reset = True
+        _say_fenced(cluster, node, reason)
+    node.unclean = True
+    fence_op(cluster, node, None, optional=True, reason=reason, delay=False)

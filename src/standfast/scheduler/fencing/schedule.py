@@ -5,6 +5,7 @@ from __future__ import annotations
 from standfast.base.report import notice, warning
 from standfast.scheduler.actions.core import find_by_key, find_task, new_action, relate
 from standfast.scheduler.actions.notifications import notify_after_fencing
+from standfast.scheduler.fencing.guests import fence_guest
 from standfast.scheduler.fencing.ops import can_fence, fence_op
 from standfast.scheduler.memory import (
     AR_GUEST_ALLOWED,
@@ -35,6 +36,9 @@ def schedule_fencing_and_shutdowns(cluster: Cluster) -> None:
     shutdowns: list[Op] = []
     lost = False
     for node in cluster.nodes:
+        if node.launcher is not None:
+            _recover_guest(cluster, node, managed)
+            continue
         fencing: Op | None = None
         if managed and node.unclean and can_fence(cluster, node):
             fencing = _fence(cluster, node)
@@ -63,12 +67,21 @@ def schedule_fencing_and_shutdowns(cluster: Cluster) -> None:
             relate(before, dc_down, AR_ORDERED)
 
 
+def _recover_guest(cluster: Cluster, node: Node, managed: bool) -> None:
+    if node.remote_reset and managed and can_fence(cluster, node):
+        _order_everything(cluster, fence_guest(cluster, node))
+
+
 def _fence(cluster: Cluster, node: Node) -> Op:
     fencing = fence_op(cluster, node, None, optional=False, reason="node is unclean", delay=False)
+    _order_everything(cluster, fencing)
+    return fencing
+
+
+def _order_everything(cluster: Cluster, fencing: Op) -> None:
     for rsc in cluster.resources:
         for leaf in primitives(rsc):
             _order_vs_fencing(cluster, leaf, fencing)
-    return fencing
 
 
 def _say_lost(cluster: Cluster) -> None:
@@ -124,19 +137,24 @@ def _is_known(rsc: Resource, node: Node) -> bool:
 def _imply_stops(cluster: Cluster, rsc: Resource, fencing: Op, target: Node) -> None:
     """Stops and demotions on a fenced node are done by fencing it."""
     stops = find_by_key(rsc, op_key(rsc.id, "stop"), target)
-    parent_stop = find_task(rsc.top(), "stop", None) if stops and rsc.needs_fencing else None
+    # A guest's "fencing" is just the stop of its launcher: what is on it always waits for that.
+    ordered = rsc.needs_fencing or target.launcher is not None
+    bundled = rsc.bundle() is not None
+    parent_stop = find_task(rsc.top(), "stop", None) if stops and ordered else None
     for stop in reversed(stops):
         stop.flags |= PSEUDO | RUNNABLE
-        if rsc.needs_fencing:
-            relate(fencing, stop, AR_GUEST_ALLOWED)
+        if ordered:
+            if not bundled:
+                # In a bundle, this would close a circle; the ordering of the whole is enough.
+                relate(fencing, stop, AR_GUEST_ALLOWED)
             if parent_stop is not None:
                 relate(fencing, parent_stop, AR_GUEST_ALLOWED)
         notify_after_fencing(cluster, stop, rsc, fencing)
         if rsc.failed:
-            order = "after" if rsc.needs_fencing else "because"
+            order = "after" if ordered else "because"
             cluster.tell(notice("scheduler.fencing", f"the stop of {rsc.id} is implied {order} {target.name} is fenced"))
     for demote in reversed(find_by_key(rsc, op_key(rsc.id, "demote"), target)):
         if demote.node is not None and (not demote.node.online or demote.node.unclean or rsc.failed):
             demote.flags |= PSEUDO | RUNNABLE
-            if rsc.needs_fencing:
+            if ordered and not bundled:
                 relate(fencing, demote, AR_GUEST_ALLOWED | AR_ORDERED)

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from standfast.base.report import warning
-from standfast.scheduler.actions.digests import meta_name
+from standfast.scheduler.actions.digests import host_address, meta_name
 from standfast.scheduler.actions.meta import rsc_params
 from standfast.scheduler.actions.notifications import create_notifications
+from standfast.scheduler.actions.ops import pseudo_op
+from standfast.scheduler.actions.remote import guest_meta, router
 from standfast.scheduler.graph.inputs import belongs, wanted
 from standfast.scheduler.graph.model import Action, ActionKind, Graph
-from standfast.scheduler.memory import DEDUPLICATED, GRAPHED, PSEUDO, Cluster, Op, Relation, Resource, Variant, op_key
+from standfast.scheduler.memory import ALWAYS, DEDUPLICATED, GRAPHED, PSEUDO, Cluster, Op, Relation, Resource, Variant, op_key
 from standfast.scheduler.report.why import why
+from standfast.scheduler.unpack.bundles import BundleData
 from standfast.scheduler.values import FEATURE_SET, int_or, interval_ms
+
+MAINTENANCE_NODES = "maintenance_nodes"
 
 
 def build_graph(cluster: Cluster) -> Graph:
@@ -18,6 +23,8 @@ def build_graph(cluster: Cluster) -> Graph:
     actions: list[Action] = []
     for rsc in cluster.resources:
         _add_resource(cluster, rsc, actions)
+    if any(_maintenance_of(cluster)):
+        pseudo_op(cluster, MAINTENANCE_NODES).flags |= ALWAYS
     for op in reversed(cluster.actions):
         _add(cluster, op, actions)
     actions = _executable(cluster, actions)
@@ -60,6 +67,12 @@ def _executable(cluster: Cluster, actions: list[Action]) -> list[Action]:
     return [action for action in actions if action.id in possible]
 
 
+def _maintenance_of(cluster: Cluster) -> tuple[tuple[str, str], ...]:
+    """Pacemaker Remote nodes whose state does not say yet whether they are in maintenance, and what it should say."""
+    nodes = (node for node in cluster.nodes if node.kind == "remote" and node.maintenance != node.remote_maintenance)
+    return tuple((node.id, "1" if node.maintenance else "0") for node in nodes)
+
+
 def _add_resource(cluster: Cluster, rsc: Resource, actions: list[Action]) -> None:
     if rsc.variant == Variant.CLONE:
         for op in list(reversed(rsc.actions)):
@@ -68,10 +81,23 @@ def _add_resource(cluster: Cluster, rsc: Resource, actions: list[Action]) -> Non
         create_notifications(cluster, rsc)
         for child in rsc.children:
             _add_resource(cluster, child, actions)
+    if rsc.replicas is not None:
+        _add_bundle(cluster, rsc.replicas, actions)
+        return
     for op in reversed(rsc.actions):
         _add(cluster, op, actions)
     for child in rsc.children:
         _add_resource(cluster, child, actions)
+
+
+def _add_bundle(cluster: Cluster, data: BundleData, actions: list[Action]) -> None:
+    """What runs inside, then each replica; the bundle's own points in time come with those of no resource."""
+    if data.clone is not None:
+        _add_resource(cluster, data.clone, actions)
+    for replica in data.all:
+        for one in (replica.ip, replica.container, replica.remote):
+            if one is not None:
+                _add_resource(cluster, one, actions)
 
 
 def _deduplicate(op: Op) -> None:
@@ -119,9 +145,7 @@ def _action(cluster: Cluster, op: Op, inputs: tuple[int, ...]) -> Action:
     if placed and op.node is not None:
         op.meta["on_node"], op.meta["on_node_uuid"] = op.node.name, op.node.id
     priority = max(0 if rsc is None else rsc.priority, op.priority)
-    downed: tuple[str, ...] = ()
-    if op.node is not None and (op.task == "do_shutdown" or (op.task == "stonith" and op.meta["stonith_action"] != "on")):
-        downed = (op.node.id,)
+    gateway = router(op) if placed else None
     return Action(
         id=op.id,
         kind=kind,
@@ -138,7 +162,9 @@ def _action(cluster: Cluster, op: Op, inputs: tuple[int, ...]) -> Action:
         inputs=inputs,
         priority=max(priority, 0),
         timeout_ms=int_or(op.meta.get("timeout"), 0) + int_or(op.meta.get("start-delay"), 0),
-        downed=downed,
+        router_node="" if gateway is None else gateway.name,
+        downed=_downed(op) if placed else (),
+        maintenance=_maintenance_of(cluster) if op.task == MAINTENANCE_NODES else (),
         why=why(op),
         shutdown_lock_s=_lock_time(op),
     )
@@ -150,6 +176,21 @@ def _lock_time(op: Op) -> int:
     if rsc is None or node is None or op.flags & PSEUDO or rsc.lock_node is not node or (node.shutdown and op.task != "stop"):
         return 0
     return rsc.lock_time_s
+
+
+def _downed(op: Op) -> tuple[str, ...]:
+    """Ids of the nodes that an action brings down: a fenced one's guests with it, and what a closed connection led to."""
+    if op.node is None:
+        return ()
+    if op.task == "do_shutdown":
+        return (op.node.id,)
+    if op.task == "stonith" and op.meta["stonith_action"] != "on":
+        guests = (rsc.id for rsc in op.node.running if rsc.connection and rsc.launcher is not None)
+        return (op.node.id, *guests)
+    if op.rsc is not None and op.rsc.connection and op.task == "stop":
+        migrates = any(r.op.rsc is op.rsc and r.op.task == "migrate_from" for r in op.before)
+        return () if migrates else (op.rsc.id,)
+    return ()
 
 
 def _xml_id(rsc: Resource) -> str:
@@ -175,10 +216,19 @@ def _operation_key(op: Op) -> str:
     return op_key(op.rsc.history_id, op.cancel_task or op.task, int_or(op.meta.get("interval"), 0))
 
 
-def _clone_meta(rsc: Resource, found: dict[str, str]) -> None:
-    """What an instance must know of its clone."""
+def _rsc_meta(rsc: Resource, found: dict[str, str]) -> None:
+    """What an agent must know of its clone, and of what it runs inside."""
     if "clone" in rsc.meta and rsc.variant == Variant.PRIMITIVE:
         found["CRM_meta_clone"] = rsc.meta["clone"]
+    if "remote-node" in rsc.meta and not rsc.children:
+        found["CRM_meta_remote_node"] = rsc.meta["remote-node"]
+    if "external-ip" in rsc.meta:
+        found["pcmk_external_ip"] = rsc.meta["external-ip"]
+    owner: Resource | None = rsc
+    while owner is not None:
+        if owner.launcher is not None:
+            found["CRM_meta_container"] = owner.launcher.id
+        owner = owner.parent
     clone = rsc.top()
     if clone.clone is None:
         return
@@ -201,9 +251,13 @@ def _attributes(cluster: Cluster, op: Op) -> tuple[tuple[str, str], ...]:
     if rsc is not None and (op.node is not None or not rsc.children):
         for name, value in rsc_params(cluster, rsc, op.node).items():
             found.setdefault(name, value)
+        address = host_address(cluster, rsc)
+        if address is not None:
+            found["addr"] = address
     for name, value in op.meta.items():
         if "#" not in name and ":" not in name:
             found.setdefault(meta_name(name), value)
     if rsc is not None:
-        _clone_meta(rsc, found)
+        _rsc_meta(rsc, found)
+        found.update(guest_meta(op))
     return tuple(sorted(found.items()))

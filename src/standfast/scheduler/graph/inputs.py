@@ -37,6 +37,9 @@ def belongs(op: Op) -> bool:
         return True
     if op.node is None:
         return False
+    if op.node.launcher is not None and not op.node.remote_reset:
+        # A guest is assumed to come up.
+        return True
     return bool(op.flags & ON_DC) or (op.node.online and not op.node.unclean)
 
 

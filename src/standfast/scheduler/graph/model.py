@@ -40,6 +40,7 @@ class Action:
     router_node: str = ""
     internal_key: str = ""
     downed: tuple[str, ...] = ()
+    maintenance: tuple[tuple[str, str], ...] = ()  # (id of a remote node, "1" or "0": what its state is to say)
     why: str = ""
     shutdown_lock_s: int = 0
 

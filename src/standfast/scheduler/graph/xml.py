@@ -75,3 +75,7 @@ def _details(element: etree._Element, action: Action) -> None:
         downed = etree.SubElement(element, "downed")
         for node_id in action.downed:
             etree.SubElement(downed, "node", id=node_id)
+    if action.maintenance:
+        maintenance = etree.SubElement(element, "maintenance")
+        for node_id, value in action.maintenance:
+            etree.SubElement(maintenance, "node", id=node_id, node_in_maintenance=value)

@@ -5,10 +5,12 @@ The order of creation matters: the original says of its own list that changing i
 
 from __future__ import annotations
 
+from standfast.base.report import warning
 from standfast.scheduler.actions.core import find_by_key, relate
 from standfast.scheduler.actions.ops import get_action
 from standfast.scheduler.memory import (
     AR_FIRST_IMPLIES_THEN,
+    AR_GUEST_ALLOWED,
     AR_IF_ON_SAME_NODE_OR_TARGET,
     AR_NONE,
     MIGRATION_ABORT,
@@ -93,8 +95,20 @@ def _order_after(first: Op | None, rsc: Resource, order: Ordering) -> None:
             then.flags &= ~RUNNABLE
 
 
+def _is_circular(cluster: Cluster, op: Op, relation: Relation) -> bool:
+    """A configured ordering of something on a guest node before what this guest runs in."""
+    first = relation.op
+    if relation.flags & AR_GUEST_ALLOWED or first.rsc is None or first.node is None or op.rsc is None:
+        return False
+    if not op.rsc.launched or first.node.launcher is not op.rsc:
+        return False
+    why = "one runs on the guest node that the other makes"
+    cluster.tell(warning("scheduler.constraint", f"an ordering between {first.rsc.id} and {op.rsc.id} is ignored", why))
+    return True
+
+
 def _disable_invalid(cluster: Cluster) -> None:
-    """Drop the one kind of ordering that may close a circle with a live migration."""
+    """Drop orderings that contradict what runs where, and the one kind that may close a circle with a live migration."""
     from standfast.scheduler.graph.inputs import wanted
 
     def loops(start: Op, op: Op, relation: Relation) -> bool:
@@ -113,5 +127,6 @@ def _disable_invalid(cluster: Cluster) -> None:
 
     for op in reversed(cluster.actions):
         for relation in reversed(op.before):
-            if relation.flags == AR_IF_ON_SAME_NODE_OR_TARGET and op.task == "migrate_to" and loops(op, op, relation):
+            load = relation.flags == AR_IF_ON_SAME_NODE_OR_TARGET and op.task == "migrate_to"
+            if _is_circular(cluster, op, relation) or (load and loops(op, op, relation)):
                 relation.flags = AR_NONE

@@ -20,7 +20,7 @@ from standfast.scheduler.memory import (
 )
 from standfast.scheduler.orderings.new import order_tasks
 from standfast.scheduler.orderings.update import CHANGED_FIRST, CHANGED_THEN, update_action, update_ordered
-from standfast.scheduler.placement.compatible import compatible_instance
+from standfast.scheduler.placement.compatible import compatible_instance, instances_of
 from standfast.scheduler.placement.instances import instance_number
 from standfast.scheduler.placement.nodes import assign_resource
 from standfast.scheduler.values import Role, is_true
@@ -52,7 +52,8 @@ def clone_constraints(cluster: Cluster, clone: Resource) -> None:
         _promotable(cluster, clone, ordered)
 
 
-def _promotable(cluster: Cluster, clone: Resource, ordered: bool) -> None:
+def order_restarts(cluster: Cluster, clone: Resource) -> None:
+    """Down before up: the order of the points in time of a promotable clone, or of a bundle with one inside."""
     pairs = (
         ("stopped", "start"),
         ("stopped", "promote"),
@@ -64,6 +65,10 @@ def _promotable(cluster: Cluster, clone: Resource, ordered: bool) -> None:
     )
     for first, then in pairs:
         order_tasks(cluster, clone, first, clone, then, AR_ORDERED)
+
+
+def _promotable(cluster: Cluster, clone: Resource, ordered: bool) -> None:
+    order_restarts(cluster, clone)
     previous: Resource | None = None
     for instance in clone.children:
         order_tasks(cluster, instance, "demote", instance, "promote", AR_ORDERED)
@@ -90,12 +95,17 @@ def _instance_task(op: Op) -> str:
 
 
 def clone_action_flags(op: Op, node: Node | None) -> int:
-    """A clone's point in time is required if some instance's action is, and may come if any of them can run."""
+    """A clone's point in time is worked out from its instances' actions."""
     assert op.rsc is not None
+    return collective_action_flags(op, op.rsc.children, node)
+
+
+def collective_action_flags(op: Op, instances: list[Resource], node: Node | None) -> int:
+    """A point in time is required if some instance's action is, and may come if any of them can run."""
     task = _instance_task(op)
     flags = OPTIONAL | RUNNABLE | PSEUDO
     runnable = False
-    for instance in op.rsc.children:
+    for instance in instances:
         found = find_task(instance, task, node if instance.variant == Variant.PRIMITIVE else None)
         if found is None:
             continue
@@ -127,7 +137,7 @@ def clone_update_ordered(cluster: Cluster, first: Op, then: Op, node: Node | Non
     if _interleaves(first, then):
         return _update_interleaved(cluster, first, then, node, wanted, kind)
     changed = update_ordered(cluster, first, then, node, flags, wanted, kind)
-    for instance in list(then.rsc.children):
+    for instance in list(instances_of(then.rsc)):
         op = find_task(instance, then.task, node)
         if op is None or not instance.act().action_flags(op, node) & RUNNABLE:
             continue
@@ -139,20 +149,31 @@ def clone_update_ordered(cluster: Cluster, first: Op, then: Op, node: Node | Non
     return changed
 
 
+def _paired(op: Op, instance: Resource, task: str, node: Node | None, is_first: bool = False) -> Op | None:
+    """An instance's action that is interleaved. Of a bundle, what others wait for is what runs inside, but for stops; and
+    what waits is the container, but for changes of role."""
+    inside = op.task not in ("stop", "stopped") if is_first else op.task in ("promote", "promoted", "demote", "demoted")
+    bundle = instance.bundle() if inside and instance.replica_container else None
+    for replica in () if bundle is None or bundle.replicas is None else bundle.replicas.all:
+        if replica.container is instance and replica.child is not None:
+            return find_task(replica.child, task, None)
+    return find_task(instance, task, node)
+
+
 def _update_interleaved(cluster: Cluster, first: Op, then: Op, node: Node | None, wanted: int, kind: int) -> int:
     assert first.rsc is not None
     assert then.rsc is not None
     changed = 0
     task = _instance_task(first)
     current = first.key.endswith(("_stopped_0", "_demoted_0"))
-    for instance in list(then.rsc.children):
+    for instance in list(instances_of(then.rsc)):
         partner = compatible_instance(cluster, instance, first.rsc, Role.UNKNOWN, current)
         if partner is None:
             mandatory = not current and kind & (AR_UNRUNNABLE_FIRST_BLOCKS | AR_FIRST_IMPLIES_THEN)
             if mandatory and assign_resource(cluster, instance, None, force=True, stop_if_fail=True):
                 changed |= CHANGED_THEN
             continue
-        first_op, then_op = find_task(partner, task, node), find_task(instance, then.task, node)
+        first_op, then_op = _paired(first, partner, task, node, is_first=True), _paired(then, instance, then.task, node)
         if first_op is None or then_op is None:
             continue
         if relate(first_op, then_op, kind):

@@ -19,6 +19,7 @@ from standfast.scheduler.memory import (
     Cluster,
     Resource,
 )
+from standfast.scheduler.orderings.launched import avoid_remote_nodes, order_with_launcher
 from standfast.scheduler.orderings.new import order_tasks
 from standfast.scheduler.placement.utilization import counts, order_loads
 from standfast.scheduler.values import Role
@@ -39,6 +40,9 @@ def primitive_constraints(cluster: Cluster, rsc: Resource) -> None:
     order_restarts(cluster, rsc)
     if rsc.utilization and counts(cluster):
         order_loads(cluster, rsc)
+    order_with_launcher(cluster, rsc)
+    if rsc.connection or rsc.fence_device:
+        avoid_remote_nodes(cluster, rsc)
 
 
 def group_constraints(cluster: Cluster, group: Resource) -> None:

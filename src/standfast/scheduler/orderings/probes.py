@@ -102,6 +102,11 @@ def _order_after_stop(order: Ordering) -> None:
             return
     elif not order.first_key.endswith("_stop_0"):
         return
+    if order.then_rsc is not None and order.first_rsc.launcher is order.then_rsc:
+        # No probe inside a launcher that stops: it may be for after its start, which would close a circle.
+        then_task = order.then.task if order.then is not None else ""
+        if then_task == "stop" or (order.then is None and order.then_key.endswith("_stop_0")):
+            return
     flags = AR_ORDERED | order.flags & (AR_IF_FIRST_UNMIGRATABLE | AR_IF_ON_SAME_NODE)
     if order.flags in (AR_IF_REQUIRED_ON_SAME_NODE, AR_IF_ON_SAME_NODE_OR_TARGET):
         flags = order.flags

@@ -16,6 +16,7 @@ from standfast.scheduler.memory import (
     AR_IF_ON_SAME_NODE,
     AR_INTERMEDIATE_STOP,
     AR_MIN_RUNNABLE,
+    AR_NESTED_REMOTE_PROBE,
     AR_NONE,
     AR_ORDERED,
     AR_PROMOTED_THEN_IMPLIES_FIRST,
@@ -50,6 +51,7 @@ _KINDS = (
     (AR_THEN_IMPLIES_FIRST, OPTIONAL),
     (AR_PROMOTED_THEN_IMPLIES_FIRST, OPTIONAL),
     (AR_MIN_RUNNABLE, RUNNABLE),
+    (AR_NESTED_REMOTE_PROBE, RUNNABLE),
     (AR_UNRUNNABLE_FIRST_BLOCKS, RUNNABLE),
     (AR_UNMIGRATABLE_THEN_BLOCKS, OPTIONAL),
     (AR_FIRST_ELSE_THEN, OPTIONAL),
@@ -213,10 +215,10 @@ def _remapped(op: Op) -> Op:
     rsc = op.rsc
     if rsc is None or rsc.variant < Variant.GROUP or "notify" in op.key:
         return op
-    done = _DONE.get(op.task)
+    done = op.task if op.task in _DONE.values() else _DONE.get(op.task)
     if done is None:
         return op
-    notified = rsc.notify and rsc.variant == Variant.CLONE
+    notified = rsc.notify and (rsc.variant == Variant.CLONE or rsc.bundle() is not None)
     key = f"{rsc.id}_confirmed-post_notify_{done}_0" if notified else op_key(rsc.id, done)
     found = rsc.actions_by_key.get(key)
     return found[-1] if found else op
@@ -295,6 +297,9 @@ def _apply(cluster: Cluster, first: Op, then: Op, first_flags: int, then_flags: 
     for kind, wanted in _KINDS:
         if not relation.flags & kind:
             continue
+        if kind == AR_NESTED_REMOTE_PROBE:
+            changed |= _nested_probe(cluster, first, then, node, first_flags, relation)
+            continue
         owner = first.rsc if kind == AR_THEN_IMPLIES_FIRST else then.rsc
         if owner is not None:
             flags = first_flags & OPTIONAL if kind in _MASKED else first_flags
@@ -311,6 +316,16 @@ def _apply(cluster: Cluster, first: Op, then: Op, first_flags: int, then_flags: 
         then.flags &= ~RUNNABLE
         changed |= CHANGED_THEN
     return changed
+
+
+def _nested_probe(cluster: Cluster, first: Op, then: Op, node: Node | None, first_flags: int, relation: Relation) -> int:
+    """A bundle's connection is probed where its container will be: after the container's start, unless it is stopping."""
+    if then.rsc is None:
+        return 0
+    if not first_flags & RUNNABLE and first.rsc is not None and first.rsc.active_nodes:
+        relation.flags = AR_NONE
+        return 0
+    return then.rsc.act().update_ordered(cluster, first, then, node, first_flags, RUNNABLE, AR_UNRUNNABLE_FIRST_BLOCKS)
 
 
 def _apply_to_point(first: Op, then: Op, first_flags: int, kind: int) -> int:
@@ -337,6 +352,8 @@ def block_dependents(cluster: Cluster, op: Op) -> None:
     if op.flags & RUNNABLE or op.task not in ("start", "promote") or op.rsc is None:
         return
     rsc = op.rsc.top()
+    if rsc.parent is not None:
+        rsc = rsc.parent
     for child in rsc.children:
         child_op = find_task(child, op.task, None)
         if child_op is None or child_op.flags & RUNNABLE:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from standfast.base.report import notice
-from standfast.scheduler.actions.ops import current_node
+from standfast.scheduler.actions.places import current_node
 from standfast.scheduler.api import INFINITY, Score
 from standfast.scheduler.memory import Allowed, Cluster, Colocation, Node, QuorumPolicy, Resource
 from standfast.scheduler.placement.colocated import add_dependent_scores, all_this_with, all_with_this
@@ -20,7 +20,10 @@ def assign_resources(cluster: Cluster) -> None:
         sort_resources(cluster, sorted_nodes(cluster, everywhere, None))
     for node in cluster.nodes:
         note_load(cluster, "Original", None, node)
-    for rsc in cluster.resources:
+    # Connections first: where they are decides whether remote nodes are there for the others.
+    for rsc in [rsc for rsc in cluster.resources if rsc.connection]:
+        rsc.act().assign(cluster, rsc, rsc.migration_target, stop_if_fail=True)
+    for rsc in [rsc for rsc in cluster.resources if not rsc.connection]:
         rsc.act().assign(cluster, rsc, None, stop_if_fail=True)
     for node in cluster.nodes:
         note_load(cluster, "Remaining", None, node)
@@ -63,7 +66,23 @@ def assign_primitive(cluster: Cluster, rsc: Resource, prefer: Node | None, stop_
     else:
         assign_best(cluster, rsc, prefer, stop_if_fail)
     rsc.assigning = False
+    if rsc.connection:
+        _connection_assigned(cluster, rsc)
     return rsc.assigned
+
+
+def _connection_assigned(cluster: Cluster, connection: Resource) -> None:
+    """A Pacemaker Remote node will be online if its connection will be somewhere, and else it is to leave."""
+    node = cluster.find_node(connection.id)
+    if node is None:
+        return
+    if connection.assigned is None or connection.next_role == Role.STOPPED:
+        node.shutdown = True
+        return
+    node.online = True
+    if not node.seen:
+        # No fencing before the new connection has told what is the case there.
+        node.unclean = False
 
 
 def _apply_colocations(cluster: Cluster, rsc: Resource) -> None:

@@ -58,11 +58,17 @@ def apply_clone_location(cluster: Cluster, clone: Resource, location: Location) 
         instance.act().apply_location(cluster, instance, location)
 
 
+def _per_node(rsc: Resource) -> int:
+    if rsc.replicas is not None:
+        return rsc.replicas.per_host
+    return 1 if rsc.clone is None else rsc.clone.node_max
+
+
 def _may_interleave(cluster: Cluster, colocation: Colocation) -> bool:
     dependent, primary = colocation.dependent, colocation.primary
     if dependent.variant <= Variant.GROUP or not is_true(dependent.meta.get("interleave")):
         return False
-    counts = [1 if rsc.clone is None else rsc.clone.node_max for rsc in (dependent, primary)]
+    counts = [_per_node(rsc) for rsc in (dependent, primary)]
     if counts[0] != counts[1]:
         why = "they do not support the same number of instances per node"
         cluster.tell(error("scheduler.interleave", f"{dependent.id} and {primary.id} can't interleave", why))

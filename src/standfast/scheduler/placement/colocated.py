@@ -88,29 +88,69 @@ def all_this_with(rsc: Resource) -> list[Colocation]:
     return found
 
 
-def has_influence(colocation: Colocation) -> bool:
-    """Whether the dependent may draw the primary."""
-    return colocation.influence or not colocation.primary.active_nodes
+def has_influence(colocation: Colocation, instance: Resource | None = None) -> bool:
+    """Whether the dependent may draw the primary (`instance` of it)."""
+    primary = instance or colocation.primary
+    if colocation.dependent.nesting_allowed and not primary.failed and len(primary.active_nodes) == 1:
+        # A bundle's connection moves without harm, its container does not.
+        return False
+    return colocation.influence or not primary.active_nodes
+
+
+def _role_holder(rsc: Resource) -> Resource:
+    """Whose role counts: a container's is that of what runs inside."""
+    bundle = rsc.bundle() if rsc.replica_container else None
+    for replica in () if bundle is None or bundle.replicas is None else bundle.replicas.all:
+        if replica.container is rsc and replica.child is not None:
+            return replica.child
+    return rsc
 
 
 def affects(dependent: Resource, primary: Resource, colocation: Colocation, preview: bool = False) -> Affects:
     """What `colocation` decides for `dependent` at this point of the assignment."""
     if not preview and primary.unassigned:
         return Affects.NOTHING
-    parent = dependent.parent
-    if colocation.dependent_role >= Role.UNPROMOTED and parent is not None and parent.promotable and not dependent.unassigned:
+    dependent_holder, primary_holder = _role_holder(dependent), _role_holder(primary)
+    parent, assigned = dependent_holder.parent, not dependent_holder.unassigned
+    if colocation.dependent_role >= Role.UNPROMOTED and parent is not None and parent.promotable and assigned:
         return Affects.ROLE
     if not preview and not dependent.unassigned:
         return Affects.NOTHING
-    for wanted, actual in ((colocation.dependent_role, dependent), (colocation.primary_role, primary)):
+    for wanted, actual in ((colocation.dependent_role, dependent_holder), (colocation.primary_role, primary_holder)):
         if wanted not in (Role.UNKNOWN, actual.next_role):
             return Affects.NOTHING
     return Affects.LOCATION
 
 
-def node_value(node: Node | None, attribute: str) -> str:
-    """The node attribute that a colocation compares, in lower case (nodes' names by default)."""
-    return "" if node is None else node.attrs.get(attribute, "\0none").lower()
+def node_attribute(node: Node | None, attribute: str, rsc: Resource, assigned: bool = True) -> str | None:
+    """A node's attribute as a resource sees it: with container-attribute-target=host, that of a guest's host (where its
+    launcher is assigned, or is now)."""
+    if node is None:
+        return None
+    launcher = node.launcher
+    if launcher is None or rsc.meta.get("container-attribute-target", "").lower() != "host":
+        return node.attrs.get(attribute)
+    return host_attribute(launcher, attribute, assigned)
+
+
+def host_attribute(launcher: Resource, attribute: str, assigned: bool) -> str | None:
+    """An attribute of the node where a launcher is to be, or is now."""
+    host = launcher.assigned
+    if not assigned:
+        host = launcher.active_nodes[0] if launcher.active_nodes else None
+    return None if host is None else host.attrs.get(attribute)
+
+
+def node_value(node: Node | None, attribute: str, rsc: Resource) -> str:
+    """The node attribute that a colocation compares for `rsc`, in lower case (nodes' names by default). What is colocated
+    with what runs in a bundle can't run in the container, but where the container is."""
+    bundle = rsc.bundle()
+    inside = bundle is not None and bundle.replicas is not None and rsc.top() is bundle.replicas.clone
+    if node is not None and node.is_bundle_node and inside and node.launcher is not None:
+        value = host_attribute(node.launcher, attribute, assigned=True)
+    else:
+        value = node_attribute(node, attribute, rsc)
+    return ("" if node is None else "\0none") if value is None else value.lower()
 
 
 def apply_to_scores(cluster: Cluster, dependent: Resource, primary: Resource, colocation: Colocation) -> None:
@@ -118,12 +158,12 @@ def apply_to_scores(cluster: Cluster, dependent: Resource, primary: Resource, co
     score = colocation.score
     if primary.assigned is None and score < 0:
         return
-    wanted = node_value(primary.assigned, colocation.node_attribute)
+    wanted = node_value(primary.assigned, colocation.node_attribute, primary)
     table = copy_table(dependent.allowed)
     for entry in table.values():
         if primary.assigned is None:
             entry.score = add_scores(-score, entry.score)
-        elif node_value(entry.node, colocation.node_attribute) == wanted:
+        elif node_value(entry.node, colocation.node_attribute, dependent) == wanted:
             if score < INFINITY:
                 entry.score = add_scores(score, entry.score)
         elif score >= INFINITY:
@@ -149,11 +189,11 @@ def apply_to_priority(dependent: Resource, primary: Resource, colocation: Coloca
     """Roles: an instance gains or loses promotion priority by where the primary is; returns the change."""
     if dependent.assigned is None:
         return 0
-    if primary.assigned is not None and colocation.primary_role not in (Role.UNKNOWN, primary.next_role):
+    if primary.assigned is not None and colocation.primary_role not in (Role.UNKNOWN, _role_holder(primary).next_role):
         return 0
     sign = 1
     attribute = colocation.node_attribute
-    if node_value(dependent.assigned, attribute) != node_value(primary.assigned, attribute):
+    if node_value(dependent.assigned, attribute, dependent) != node_value(primary.assigned, attribute, primary):
         if colocation.score != INFINITY or colocation.dependent_role != Role.PROMOTED:
             return 0
         sign = -1
@@ -189,7 +229,7 @@ def _best_scores(cluster: Cluster, source: Resource, colocation: Colocation) -> 
     best: dict[str, int] = {}
     for entry in table.values():
         if entry.node.available():
-            value = node_value(entry.node, colocation.node_attribute)
+            value = node_value(entry.node, colocation.node_attribute, source)
             best[value] = max(entry.score, best.get(value, -INFINITY))
     return best
 
@@ -205,13 +245,14 @@ def _draws(colocation: Colocation, points: int) -> bool:
 
 
 def _add_matching(
-    cluster: Cluster, table: dict[str, Allowed], source: Resource, colocation: Colocation, factor: float, only_positive: bool
+    cluster: Cluster, table: dict[str, Allowed], source: Resource, walk: ScoreWalk, colocation: Colocation, factor: float
 ) -> None:
+    only_positive = walk.nonnegative
     best = _best_scores(cluster, source, colocation)
     for entry in table.values():
         if entry.score == HELD:
             continue
-        points = best.get(node_value(entry.node, colocation.node_attribute), -INFINITY)
+        points = best.get(node_value(entry.node, colocation.node_attribute, walk.target), -INFINITY)
         if factor < 0 and points < 0 and not _draws(colocation, points):
             continue
         new = add_scores(scaled(factor, points), entry.score)
@@ -237,7 +278,7 @@ def add_colocated_scores(
     else:
         assert colocation is not None
         work = copy_table(walk.table)
-        _add_matching(cluster, work, source, colocation, factor, walk.nonnegative)
+        _add_matching(cluster, work, source, walk, colocation, factor)
     if any_available(work):
         inner = ScoreWalk(walk.target, work, walk.nonnegative, active=True, this_with=walk.this_with)
         for chained in all_this_with(source) if walk.this_with else all_with_this(source):

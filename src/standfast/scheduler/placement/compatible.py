@@ -10,19 +10,27 @@ from standfast.scheduler.values import Role
 
 def state_of(rsc: Resource, current: bool) -> Role:
     """The highest role of a resource's members (its own, for a primitive), now or wanted."""
+    if rsc.replicas is not None:
+        return Role.UNKNOWN
     if rsc.children:
         return max(state_of(child, current) for child in rsc.children)
     return rsc.role if current else rsc.next_role
 
 
-def _matches(instance: Resource, node: Node, role: Role, current: bool, attribute: str | None) -> bool:
+def instances_of(rsc: Resource) -> list[Resource]:
+    """A clone's instances, or a bundle's containers."""
+    return rsc.children if rsc.replicas is None else rsc.replicas.containers
+
+
+def matches(instance: Resource, node: Node, role: Role, current: bool, attribute: str | None = None) -> bool:
+    """Whether an instance has this role (UNKNOWN: any) on this node, now or as assigned; `attribute` compares nodes by value."""
     if role not in (Role.UNKNOWN, state_of(instance, current)) or any_of(instance, "blocked"):
         return False
     places = located(instance, current=current, assigned=not current)
     if len(places) != 1:
         return False
     if attribute is not None:
-        return node_value(places[0], attribute) == node_value(node, attribute)
+        return node_value(places[0], attribute, instance) == node_value(node, attribute, instance)
     return places[0] is node
 
 
@@ -33,7 +41,7 @@ def compatible_instance(
     places = located(match, current=current, assigned=not current)
     nodes = places if len(places) == 1 else [entry.node for entry in sorted_nodes(cluster, match.allowed, None)]
     for node in nodes:
-        for instance in clone.children:
-            if _matches(instance, node, role, current, attribute):
+        for instance in instances_of(clone):
+            if matches(instance, node, role, current, attribute):
                 return instance
     return None

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from standfast.scheduler.actions.core import find_by_key
-from standfast.scheduler.memory import Allowed, Cluster, Location, Node, ProbeMode, Resource, op_key, primitives
+from standfast.scheduler.memory import Allowed, Cluster, Location, Node, ProbeMode, Resource, Variant, op_key, primitives
 from standfast.scheduler.placement.ledger import add_location, ban, note
 from standfast.scheduler.placement.scores import add_scores
-from standfast.scheduler.unpack.failcounts import fail_count
+from standfast.scheduler.unpack.failcounts import launched_fail_count
 from standfast.scheduler.values import Role, ms_to_s, parse_int
 
 INFINITY = 1_000_000
@@ -36,7 +36,7 @@ def apply_location(cluster: Cluster, rsc: Resource, location: Location) -> None:
     for node, points in location.scores:
         entry = rsc.allowed.get(node.id)
         if entry is None:
-            entry = rsc.allowed[node.id] = Allowed(node, points)
+            entry = rsc.allowed[node.id] = Allowed(node, points, node.probe_mode)
         else:
             entry.score = add_scores(entry.score, points)
         note(cluster, rsc, node, points, location.id, location.sentence)
@@ -64,7 +64,7 @@ def threshold_reached(cluster: Cluster, rsc: Resource, node: Node) -> bool:
     """Whether migration-threshold bans a resource from a node."""
     if rsc.ban_after_failures == 0 or rsc.ignore_failure:
         return False
-    count = fail_count(cluster, node, rsc).count
+    count = launched_fail_count(cluster, node, rsc)
     return count > 0 and rsc.ban_after_failures - count <= 0
 
 
@@ -89,7 +89,7 @@ def _apply_shutdown_lock(cluster: Cluster, rsc: Resource) -> None:
     """shutdown-lock: a resource stays with the node that was stopped in good order."""
     from standfast.scheduler.actions.ops import get_action
 
-    if rsc.fence_device or rsc.top().variant > 2:
+    if rsc.fence_device or rsc.connection or rsc.bundle() is not None or rsc.top().variant > Variant.GROUP:
         return
     if rsc.lock_node is not None:
         if rsc.active_nodes:

@@ -5,10 +5,10 @@ Pacemaker: lib/pacemaker/pcmk_sched_instances.c.
 
 from __future__ import annotations
 
-from standfast.scheduler.actions.ops import active_node, current_node
+from standfast.scheduler.actions.places import active_node, current_node
 from standfast.scheduler.memory import Allowed, Cluster, Node, Resource, ScoreWalk, any_of
 from standfast.scheduler.mergesort import merge_sorted
-from standfast.scheduler.placement.colocated import all_this_with, all_with_this
+from standfast.scheduler.placement.colocated import all_this_with, all_with_this, has_influence
 from standfast.scheduler.placement.ledger import add_location, ban, copy_table, withdraw
 from standfast.scheduler.placement.nodes import unassign_resource
 from standfast.scheduler.placement.scores import float32
@@ -93,7 +93,7 @@ def _colocated_score(cluster: Cluster, rsc: Resource, node: Node) -> int:
         other.act().add_colocated_scores(cluster, walk, other, colocation, float32(colocation.score / INFINITY))
         table = walk.table or table
     for colocation in all_with_this(rsc):
-        if not (colocation.influence or not rsc.active_nodes):
+        if not has_influence(colocation, rsc):
             continue
         other = colocation.dependent
         walk = ScoreWalk(rsc, table, nonnegative=True)

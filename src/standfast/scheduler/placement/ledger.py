@@ -30,6 +30,10 @@ SENTENCES = {
     "__limit_utilization__": "{node} has too little capacity left for {rsc} and what must be with it",
     "multiple-active": "{rsc} is active on more than one node and must stay stopped",
     "on-fail": "an operation of {rsc} failed and its on-fail says to stop",
+    "bundle-node": "{node} is a replica of a bundle, which only what is inside may use",
+    "bundle-child": "{rsc} runs in its own replica {node}",
+    "no-connection-there": "{node} is a Pacemaker Remote node, which can't run connections, guests or fencing devices",
+    "inside-launcher": "{rsc} runs inside another resource, and {node} is not what that one makes",
     "resource-discovery": "{rsc} may only run where its location constraints discover it",
 }
 
@@ -51,13 +55,13 @@ def add_location(cluster: Cluster, rsc: Resource, node: Node | None, points: int
 
 
 def _add(cluster: Cluster, rsc: Resource, node: Node, points: int, source: str) -> None:
-    if rsc.exclusive_probes and source == "symmetric_default":
+    if source == "symmetric_default" and (rsc.exclusive_probes or node.probe_mode == ProbeMode.NEVER):
         return
     for child in rsc.children:
         _add(cluster, child, node, points, source)
     entry = rsc.allowed.get(node.id)
     if entry is None:
-        entry = rsc.allowed[node.id] = Allowed(node, node.score, ProbeMode.ALWAYS)
+        entry = rsc.allowed[node.id] = Allowed(node, node.score, node.probe_mode)
         note(cluster, rsc, node, node.score, "node-score")
     entry.score = add_scores(entry.score, points)
     note(cluster, rsc, node, points, source)
@@ -75,6 +79,16 @@ def ban(cluster: Cluster, rsc: Resource, entry: Allowed, source: str, sentence: 
     if entry.score > -INFINITY:
         entry.score = -INFINITY
         note(cluster, rsc, entry.node, -INFINITY, source, sentence)
+
+
+def assign_score(cluster: Cluster, rsc: Resource, entry: Allowed, points: int, source: str) -> None:
+    """Set one score, whatever it was: what the ledger said about it before no longer counts."""
+    if entry.score == points:
+        return
+    kept = [reason for reason in cluster.reasons if reason.resource != rsc.id or reason.node != entry.node.name]
+    cluster.reasons[:] = kept
+    entry.score = points
+    note(cluster, rsc, entry.node, points, source)
 
 
 def add_to(cluster: Cluster, rsc: Resource, entry: Allowed, points: int, source: str, sentence: str = "") -> None:

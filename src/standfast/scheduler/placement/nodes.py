@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cmp_to_key
 
-from standfast.scheduler.actions.ops import current_node
+from standfast.scheduler.actions.places import current_node
 from standfast.scheduler.memory import OPTIONAL, RUNNABLE, Allowed, Cluster, Node, Resource
 from standfast.scheduler.placement.utilization import ban_insufficient, compare_capacities, counts, note_load, take
 from standfast.scheduler.values import Role
@@ -60,6 +60,11 @@ def assign_best(cluster: Cluster, rsc: Resource, prefer: Node | None, stop_if_fa
     return rsc.assigned is not None
 
 
+def _may_take(node: Node) -> bool:
+    """Whether a node takes resources: guests are assumed to come up."""
+    return node.launcher is not None or node.available()
+
+
 def assign_resource(cluster: Cluster, rsc: Resource, chosen: Allowed | None, force: bool, stop_if_fail: bool) -> bool:
     """Put `rsc` on a node, or nowhere; returns whether that changed anything. Unless forced, a banned or unavailable node is
     as good as none."""
@@ -68,7 +73,7 @@ def assign_resource(cluster: Cluster, rsc: Resource, chosen: Allowed | None, for
         for child in rsc.children:
             changed |= assign_resource(cluster, child, chosen, force, stop_if_fail)
         return changed
-    if not force and chosen is not None and (chosen.score < 0 or not chosen.node.available()):
+    if not force and chosen is not None and (chosen.score < 0 or not _may_take(chosen.node)):
         if stop_if_fail:
             rsc.next_role = Role.STOPPED
         chosen = None

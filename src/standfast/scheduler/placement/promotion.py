@@ -21,7 +21,7 @@ from standfast.scheduler.memory import (
     primitives,
 )
 from standfast.scheduler.mergesort import merge_sorted
-from standfast.scheduler.placement.colocated import all_this_with, all_with_this, has_influence, node_value
+from standfast.scheduler.placement.colocated import all_this_with, all_with_this, has_influence, node_attribute, node_value
 from standfast.scheduler.placement.compatible import compatible_instance, state_of
 from standfast.scheduler.placement.instances import compare_instances
 from standfast.scheduler.placement.ledger import add_to, ban, copy_table
@@ -55,9 +55,10 @@ def promotion_score(rsc: Resource, node: Node) -> tuple[int, bool]:
         return sum(part[0] for part in parts), all(part[1] for part in parts)
     if not _score_applies(rsc, node):
         return 0, True
-    value = node.attrs.get(f"master-{rsc.history_id or rsc.id}")
+    assigned = not rsc.unassigned
+    value = node_attribute(node, f"master-{rsc.history_id or rsc.id}", rsc, assigned)
     if value is None and not rsc.unique:
-        value = node.attrs.get(f"master-{base_name(rsc.id)}")
+        value = node_attribute(node, f"master-{base_name(rsc.id)}", rsc, assigned)
     if value is None:
         return 0, True
     return parse_score(value) or 0, False
@@ -172,7 +173,7 @@ def _place_to_promote(clone: Resource, rsc: Resource) -> Allowed | None:
     if not rsc.managed:
         if state_of(rsc, current=True) != Role.PROMOTED:
             return None
-    elif rsc.priority < 0 or not node.available():
+    elif rsc.priority < 0 or not node.available() or (node.launcher is not None and assigned_to(node.launcher) is None):
         return None
     entry = clone.allowed.get(node.id)
     if entry is None or (entry.count >= clone.clone_data().promoted_node_max and rsc.managed):
@@ -223,9 +224,9 @@ def follow_promotable(cluster: Cluster, clone: Resource, dependent: Resource, co
         node = assigned_to(instance)
         if node is None or state_of(instance, current=False) != colocation.primary_role:
             continue
-        wanted = node_value(node, colocation.node_attribute)
+        wanted = node_value(node, colocation.node_attribute, clone)
         for entry in dependent.allowed.values() if not mandatory else ():
-            if node_value(entry.node, colocation.node_attribute) == wanted:
+            if node_value(entry.node, colocation.node_attribute, dependent) == wanted:
                 add_to(cluster, dependent, entry, colocation.score, colocation.id, sentence)
         places[node.id] = next(leaf.assigned_score for leaf in primitives(instance) if leaf.assigned is node)
     both_promoted = colocation.dependent_role == Role.PROMOTED and colocation.primary_role == Role.PROMOTED

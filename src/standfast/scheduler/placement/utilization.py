@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from standfast.scheduler.actions.ops import current_node, pseudo_op
+from standfast.scheduler.actions.ops import pseudo_op
+from standfast.scheduler.actions.places import current_node
 from standfast.scheduler.api import Load
 from standfast.scheduler.memory import (
     AR_IF_ON_SAME_NODE_OR_TARGET,
@@ -50,6 +51,9 @@ def take(node: Node, rsc: Resource, sign: int) -> None:
 
 def note_load(cluster: Cluster, step: str, rsc: Resource | None, node: Node) -> None:
     """Keep what a node can carry at this step, or what a resource takes from it, for `crm_simulate -U`."""
+    if rsc is None and node.is_bundle_node:
+        # A replica's capacity is its host's.
+        return
     values = node.utilization if rsc is None else rsc.utilization
     name = "" if rsc is None else rsc.id
     cluster.loads.append(Load(step, name, node.name, tuple(values.items()), len(cluster.scores)))
@@ -93,6 +97,8 @@ def _add_needs(rsc: Resource, everything: list[Resource], needs: dict[str, str])
         for member in members:
             if member.unassigned and member not in everything:
                 _add_needs(member, everything, needs)
+    elif rsc.replicas is not None:
+        _add_needs(rsc.replicas.all[0].container, everything, needs)
     else:
         listed = [c for c in rsc.children if c in everything or any(m in everything for m in c.children)]
         for child in listed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from standfast.scheduler.actions.ops import is_active
+from standfast.scheduler.actions.places import is_active
 from standfast.scheduler.memory import Cluster, Node, Resource, any_of, located
 from standfast.scheduler.placement.compatible import state_of
 from standfast.scheduler.unpack.resources import is_disabled

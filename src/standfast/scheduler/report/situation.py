@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from standfast.base.situation import FailCount, NodeStatus, OperationStatus, ResourceStatus, Situation
-from standfast.scheduler.actions.ops import current_node, is_active
+from standfast.scheduler.actions.places import current_node, is_active
 from standfast.scheduler.memory import Cluster, Node, Resource, Variant, primitives
 from standfast.scheduler.placement.scores import parse_score
 from standfast.scheduler.unpack.entries import HistoryEntry

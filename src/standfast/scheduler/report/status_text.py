@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from standfast.scheduler.actions.ops import current_node, is_active
+from standfast.scheduler.actions.places import current_node, is_active
 from standfast.scheduler.memory import Cluster, Node, Resource, Variant, walk
 from standfast.scheduler.report.clone_text import clone_lines
 from standfast.scheduler.report.situation import health_of
 from standfast.scheduler.unpack.resources import is_disabled
-from standfast.scheduler.values import RC_TEXT, ROLE_TEXT, Role, parse_role
+from standfast.scheduler.values import RC_TEXT, ROLE_TEXT, Role, is_true, parse_role
 
 _PENDING = {
     "start": "Starting",
@@ -33,18 +33,25 @@ def status_lines(cluster: Cluster, show_pending: bool) -> list[str]:
 
 def _node_lines(cluster: Cluster) -> list[str]:
     lines: list[str] = []
-    lists: dict[str, list[str]] = {"Online": [], "OFFLINE": [], "RemoteOnline": [], "RemoteOFFLINE": []}
+    titles = ("Online", "OFFLINE", "RemoteOnline", "RemoteOFFLINE", "GuestOnline", "GuestOFFLINE")
+    lists: dict[str, list[str]] = {title: [] for title in titles}
     for node in cluster.nodes:
         health = health_of(cluster, node)
         odd = node.unclean or node.pending or (node.standby_onfail and node.online) or node.standby or node.maintenance
         if odd or health != "green":
             suffix = "" if health == "green" else f" (health is {health.upper()})"
-            kind = "RemoteNode" if node.kind == "remote" else "Node"
-            lines.append(f"    * {kind} {node.name}: {node_state(node)}{suffix}")
+            lines.append(f"    * {_prefix(node)}Node {node.name}: {node_state(node)}{suffix}")
         else:
-            prefix = "Remote" if node.kind == "remote" else ""
-            lists[prefix + ("Online" if node.online else "OFFLINE")].append(node.name)
+            lists[_prefix(node) + ("Online" if node.online else "OFFLINE")].append(node.name)
+    # A guest that is down is not shown.
+    del lists["GuestOFFLINE"]
     return lines + [f"    * {title}: [ {' '.join(names)} ]" for title, names in lists.items() if names]
+
+
+def _prefix(node: Node) -> str:
+    if node.launcher is not None:
+        return "Guest"
+    return "Remote" if node.kind == "remote" else ""
 
 
 def node_state(node: Node) -> str:
@@ -65,11 +72,16 @@ def node_state(node: Node) -> str:
 
 
 def _resource_lines(cluster: Cluster, rsc: Resource, show_pending: bool, indent: str = "    ") -> list[str]:
+    if is_true(rsc.meta.get("internal_rsc")):
+        # The connection of a guest node is not configured by anybody: the node's state says it all.
+        return []
     if not rsc.children:
         node = current_node(rsc) or rsc.pending_node
         return [f"{indent}* {native_line(cluster, rsc, node, show_pending)}"]
     if rsc.variant == Variant.CLONE:
         return clone_lines(cluster, rsc, show_pending, indent, _resource_lines)
+    if rsc.replicas is not None:
+        return bundle_lines(cluster, rsc, show_pending, indent)
     flags = ["disabled"] if is_disabled(rsc) else []
     if rsc.maintenance:
         flags.append("maintenance")
@@ -85,7 +97,26 @@ def _display_role(rsc: Resource) -> Role:
     return Role.UNPROMOTED if rsc.role == Role.STARTED and rsc.top().promotable else rsc.role
 
 
-def native_line(cluster: Cluster, rsc: Resource, node: Node | None, show_pending: bool) -> str:
+def bundle_lines(cluster: Cluster, bundle: Resource, show_pending: bool, indent: str) -> list[str]:
+    """A bundle: one line for each replica, about what runs inside (or the container, if nothing does)."""
+    data = bundle.replicas
+    assert data is not None
+    flag = " (unique)" if bundle.unique else ""
+    if bundle.maintenance:
+        flag += " (maintenance)"
+    elif not bundle.managed:
+        flag += " (unmanaged)"
+    kind = "Container bundle set" if data.max > 1 else "Container bundle"
+    lines = [f"{indent}* {kind}: {bundle.id} [{data.image}]{flag}:"]
+    for replica in data.all:
+        shown = replica.child or replica.container
+        name = (replica.remote or replica.container).id + (f" ({replica.address})" if replica.address else "")
+        node = current_node(replica.container)
+        lines.append(f"{indent}  * {native_line(cluster, shown, node, show_pending, name)}")
+    return lines
+
+
+def native_line(cluster: Cluster, rsc: Resource, node: Node | None, show_pending: bool, name: str = "") -> str:
     """One primitive: name, agent, role, node and flags."""
     if node is None:
         node = rsc.lock_node
@@ -113,7 +144,7 @@ def native_line(cluster: Cluster, rsc: Resource, node: Node | None, show_pending
         description = rsc.xml.get("description")
         text += f" ({description})" if description else ""
         text += f" [ {' '.join(n.name for n in rsc.active_nodes)} ]"
-    name = rsc.id if rsc.unique else rsc.xml_id
+    name = name or (rsc.id if rsc.unique else rsc.xml_id)
     agent = ":".join((klass, provider, kind) if provider and klass == "ocf" else (klass, kind))
     return f"{name}\t({agent}):\t{text}"
 

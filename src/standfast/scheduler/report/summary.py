@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from standfast.scheduler.actions.core import find_by_key
-from standfast.scheduler.actions.ops import current_node
+from standfast.scheduler.actions.places import current_node
 from standfast.scheduler.api import Change
 from standfast.scheduler.memory import OPTIONAL, RUNNABLE, Cluster, Node, Op, Resource, op_key, primitives
 from standfast.scheduler.values import ROLE_TEXT, Role
@@ -16,13 +18,26 @@ def summarize(cluster: Cluster) -> tuple[Change, ...]:
         if op.rsc is not None or op.flags & OPTIONAL or op.node is None:
             continue
         if op.task == "do_shutdown":
-            changes.append(Change("Shutdown", op.node.name, "", op.reason))
+            changes.append(Change("Shutdown", _name(op.node), "", op.reason))
         elif op.task == "stonith":
-            changes.append(Change(f"Fence ({op.meta['stonith_action']})", op.node.name, "", op.reason))
+            changes.append(Change(f"Fence ({op.meta['stonith_action']})", _name(op.node), "", op.reason))
     for rsc in cluster.resources:
-        for leaf in primitives(rsc):
+        for leaf in _leaves(rsc):
             _resource(leaf, changes)
     return tuple(changes)
+
+
+def _name(node: Node) -> str:
+    return node.name if node.launcher is None else f"{node.name} (resource: {node.launcher.id})"
+
+
+def _leaves(rsc: Resource) -> Iterator[Resource]:
+    """The primitives of a resource; a bundle's go replica by replica."""
+    if rsc.replicas is None:
+        yield from primitives(rsc)
+        return
+    for replica in rsc.replicas.all:
+        yield from (one for one in (replica.ip, replica.container, replica.remote, replica.child) if one is not None)
 
 
 def _resource(rsc: Resource, changes: list[Change]) -> None:

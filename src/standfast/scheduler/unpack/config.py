@@ -80,6 +80,7 @@ def _derive(cluster: Cluster) -> None:
     cluster.shutdown_lock = cluster.flag("shutdown-lock")
     cluster.shutdown_lock_ms = interval_ms(cluster.option("shutdown-lock-limit")) if cluster.shutdown_lock else 0
     cluster.node_pending_ms = interval_ms(cluster.option("node-pending-timeout"))
+    cluster.fence_remote_without_quorum = cluster.flag("fence-remote-without-quorum")
     action = cluster.option("fencing-action")
     cluster.fencing_action = "off" if action == "poweroff" else action
 

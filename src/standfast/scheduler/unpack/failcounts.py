@@ -63,6 +63,16 @@ def fail_count(cluster: Cluster, node: Node, rsc: Resource, effective: bool = Tr
     return Fails(count, last if count > 0 else 0)
 
 
+def launched_fail_count(cluster: Cluster, node: Node, rsc: Resource) -> int:
+    """A resource's failures on a node, and those of what runs inside it (but for a bundle's container, whose connection may
+    be on another node)."""
+    count = fail_count(cluster, node, rsc).count
+    if rsc.bundle() is None:
+        for launched in rsc.launched:
+            count = add_scores(count, fail_count(cluster, node, launched).count)
+    return count
+
+
 def _is_operation(rest: str, unique: bool) -> bool:
     return re.fullmatch(r"#.+_[0-9]+" if unique else r"(:[0-9]+)?#.+_[0-9]+", rest) is not None
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from standfast.base.report import error, notice
 from standfast.scheduler.actions.core import find_by_key
-from standfast.scheduler.actions.ops import active_count, get_action, stop_action
+from standfast.scheduler.actions.ops import get_action, stop_action
+from standfast.scheduler.actions.places import active_count
 from standfast.scheduler.constraints.find import by_name
 from standfast.scheduler.fencing.ops import fence_node
 from standfast.scheduler.memory import (
@@ -24,6 +25,8 @@ from standfast.scheduler.memory import (
 from standfast.scheduler.placement.ledger import add_location, ban_everywhere
 from standfast.scheduler.unpack.entries import HistoryEntry, active_range, in_time_order, read_entry
 from standfast.scheduler.unpack.failcounts import base_name
+from standfast.scheduler.unpack.nodes import add_node
+from standfast.scheduler.unpack.remotes import link_connection
 from standfast.scheduler.unpack.resources import create_instance, target_role, unpack_resource
 from standfast.scheduler.unpack.results import Walk, unpack_entry
 from standfast.scheduler.values import Role, ms_to_s, parse_int
@@ -40,13 +43,16 @@ def unpack_node_history(cluster: Cluster, node: Node) -> None:
         _unpack_resource(cluster, node, element, entries)
 
 
-def read_node_history(cluster: Cluster, node: Node, state: etree._Element) -> None:
-    """Parse a node's entries. All nodes' must be known before any is applied: migrations look at both ends."""
+def read_node_history(cluster: Cluster, state: etree._Element) -> None:
+    """Parse a node's entries. All nodes' must be known before any is applied: migrations look at both ends, and a removed
+    connection's node is only found in histories."""
+    node = cluster.nodes_by_id.get((state.get("id") or "").lower()) or cluster.find_node(state.get("uname"))
+    name = (state.get("uname") or "") if node is None else node.name
     section = state.find("lrm/lrm_resources")
     for element in () if section is None else section.iterchildren("lrm_resource"):
         entries = [read_entry(op) for op in element.iterchildren("lrm_rsc_op")]
-        cluster.node_history.setdefault(node.name, []).append((element, entries))
-        cluster.history.setdefault((node.name, element.get("id") or ""), []).extend(entries)
+        cluster.node_history.setdefault(name, []).append((element, entries))
+        cluster.history.setdefault((name, element.get("id") or ""), []).extend(entries)
 
 
 def _unpack_resource(cluster: Cluster, node: Node, element: etree._Element, entries: list[HistoryEntry]) -> None:
@@ -90,7 +96,10 @@ def find_resource(cluster: Cluster, node: Node, rsc_id: str) -> Resource | None:
     if rsc is None:
         return None
     top = rsc.top()
-    if top.variant == Variant.CLONE and not top.unique:
+    bundle = rsc.bundle()
+    if top.variant == Variant.CLONE and not top.unique and bundle is not None and bundle.replicas is not None:
+        rsc = next((replica.child for replica in bundle.replicas.all if replica.node is node), None)
+    elif top.variant == Variant.CLONE and not top.unique:
         rsc = _anonymous_instance(cluster, node, top, base_name(rsc_id))
     if rsc is not None and rsc_id not in (rsc.id, rsc.history_id):
         rsc.history_id = rsc_id
@@ -126,7 +135,7 @@ def _anonymous_instance(cluster: Cluster, node: Node, clone: Resource, name: str
         found = free
     data = clone.clone
     assert data is not None
-    universal = data.max == len(cluster.nodes)
+    universal = data.max == len(cluster.nodes) or node.launcher is not None
     if found is not None and not found.needs_fencing and (not node.online or node.unclean) and not universal:
         # It must not take the place of an instance that can run.
         found = None
@@ -146,20 +155,18 @@ def _removed_resource(cluster: Cluster, element: etree._Element) -> Resource | N
     rsc = unpack_resource(cluster, copied, None, removed=True)
     if rsc is None:
         return None
+    if rsc.connection:
+        node = cluster.find_node(rsc.id) or add_node(cluster, rsc.id, rsc.id, "remote")
+        link_connection(cluster, rsc)
+        node.shutdown = True
+    rsc.removed_launched = element.get("container") is not None
     rsc.removed = True
     cluster.resources.append(rsc)
-    if _is_left_alone(cluster, rsc):
-        rsc.managed = False
-    elif cluster.stop_removed:
+    if cluster.stop_removed:
         add_location(cluster, rsc, None, -INFINITY, "__removed_do_not_run__")
     else:
         rsc.managed = False
     return rsc
-
-
-def _is_left_alone(cluster: Cluster, rsc: Resource) -> bool:
-    """Whether a resource is part of something configured that is not scheduled yet (a bundle): never touch it."""
-    return any(rsc.id == name or rsc.id.startswith(f"{name}-") for name in cluster.left_alone)
 
 
 def _unpack_lock(cluster: Cluster, element: etree._Element, rsc: Resource, node: Node) -> None:
@@ -196,10 +203,15 @@ def _apply_state(cluster: Cluster, rsc: Resource, node: Node, on_fail: OnFail) -
         while probed is not None:
             probed.probed.add(node.id)
             probed = None if probed.unique else probed.parent
-    if active and not node.online and not node.maintenance and rsc.managed and cluster.fencing_enabled:
-        fence_node(cluster, node, f"{rsc.id} is thought to be active there")
+    if active and not node.online and not node.maintenance and rsc.managed:
+        _active_on_lost_node(cluster, rsc, node)
     effective = OnFail.IGNORE if node.unclean else on_fail
     _apply_on_fail(cluster, rsc, node, effective, active)
+    if rsc.failed and rsc.connection:
+        behind = cluster.find_node(rsc.id)
+        if behind is not None and behind.unclean:
+            # A failed connection has its node fenced even if a new attempt to connect is to be made.
+            behind.seen = True
     if active:
         if rsc.removed:
             what = "will be stopped when possible" if rsc.managed else "must be stopped by hand"
@@ -216,6 +228,20 @@ def _apply_state(cluster: Cluster, rsc: Resource, node: Node, on_fail: OnFail) -
             stop.flags |= OPTIONAL
     if rsc.role == Role.STOPPED and rsc.active_nodes and rsc.migration_target is not None and rsc.migration_source is node:
         rsc.role = Role.STARTED
+
+
+def _active_on_lost_node(cluster: Cluster, rsc: Resource, node: Node) -> None:
+    """A node is down on which a resource should be active: a guest's host recovers it, any other must be fenced."""
+    if node.launcher is not None:
+        rsc.failed = rsc.stop_if_failed = True
+    elif not cluster.fencing_enabled:
+        return
+    why = f"{rsc.id} is thought to be active there"
+    if node.is_remote and node.remote is not None and not node.remote.failed:
+        # Unseen: it is fenced only if its connection starts nowhere else.
+        node.seen = False
+        why = f"{rsc.id} is active there (fencing will be revoked if remote connection can be re-established elsewhere)"
+    fence_node(cluster, node, why)
 
 
 def _apply_on_fail(cluster: Cluster, rsc: Resource, node: Node, on_fail: OnFail, active: bool) -> None:
@@ -235,13 +261,38 @@ def _apply_on_fail(cluster: Cluster, rsc: Resource, node: Node, on_fail: OnFail,
             add_location(cluster, rsc, node, -INFINITY, "__action_migration_auto__")
         case OnFail.STOP:
             rsc.next_role = Role.STOPPED
-        case OnFail.RESTART | OnFail.RESTART_CONTAINER | OnFail.RESET_REMOTE:
+        case OnFail.RESTART:
             if active:
-                rsc.failed = True
-                rsc.stop_if_failed = True
+                rsc.failed = rsc.stop_if_failed = True
                 stop_action(cluster, rsc, node, optional=False)
+        case OnFail.RESTART_CONTAINER:
+            _restart_container(cluster, rsc, node, active)
+        case OnFail.RESET_REMOTE:
+            _reset_remote(cluster, rsc, node, active)
         case OnFail.IGNORE:
             pass
+
+
+def _restart_container(cluster: Cluster, rsc: Resource, node: Node, active: bool) -> None:
+    rsc.failed = rsc.stop_if_failed = True
+    if rsc.launcher is not None and rsc.bundle() is not None:
+        # A bundle's connection may run elsewhere than its container, whose place may not be known yet.
+        cluster.stop_needed.append(rsc.launcher)
+    elif rsc.launcher is not None:
+        stop_action(cluster, rsc.launcher, node, optional=False)
+    elif active:
+        stop_action(cluster, rsc, node, optional=False)
+
+
+def _reset_remote(cluster: Cluster, rsc: Resource, node: Node, active: bool) -> None:
+    rsc.failed = rsc.stop_if_failed = True
+    behind = cluster.find_node(rsc.id) if rsc.connection else None
+    if cluster.fencing_enabled and behind is not None and behind.is_remote and not behind.remote_fenced:
+        fence_node(cluster, behind, "remote connection is unrecoverable")
+    if active:
+        stop_action(cluster, rsc, node, optional=False)
+    if rsc.reconnect_ms:
+        rsc.next_role = Role.STOPPED
 
 
 def add_running(cluster: Cluster, rsc: Resource, node: Node, failed: bool) -> None:
@@ -252,7 +303,9 @@ def add_running(cluster: Cluster, rsc: Resource, node: Node, failed: bool) -> No
     if rsc.variant == Variant.PRIMITIVE:
         node.running.append(rsc)
         if rsc.priority and not failed:
-            node.priority += rsc.priority + (rsc.role == Role.PROMOTED)
+            points = rsc.priority + (rsc.role == Role.PROMOTED)
+            for one in (node, *([] if node.launcher is None else node.launcher.active_nodes)):
+                one.priority += points
         if node.maintenance:
             rsc.managed = False
             rsc.maintenance = True
@@ -275,7 +328,8 @@ def _active_twice(cluster: Cluster, rsc: Resource) -> None:
     elif rsc.multiple_active == MultipleActive.BLOCK:
         blocked = [rsc]
         parent = rsc.parent
-        if parent is not None and parent.variant == Variant.GROUP and parent.multiple_active == MultipleActive.BLOCK:
+        together = parent is not None and parent.variant in (Variant.GROUP, Variant.BUNDLE)
+        if together and parent is not None and parent.multiple_active == MultipleActive.BLOCK:
             blocked += parent.children
         for one in blocked:
             one.managed = False

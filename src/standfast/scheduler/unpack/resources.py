@@ -7,17 +7,24 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from standfast.base.report import error, warning
+from standfast.scheduler.actions.meta import rsc_params
 from standfast.scheduler.memory import CloneData, Cluster, MultipleActive, QuorumPolicy, Resource, Variant, walk
 from standfast.scheduler.placement.ledger import add_location
 from standfast.scheduler.placement.scores import parse_score
 from standfast.scheduler.rules import Subject, nvpairs
+from standfast.scheduler.unpack.remotes import is_connection, leave_alone, link_connection, link_launcher, unpack_remote_nodes
 from standfast.scheduler.values import Role, int_or, interval_ms, is_true, parse_bool, parse_role
 
 if TYPE_CHECKING:
     from lxml import etree
 
-VARIANTS = {"primitive": Variant.PRIMITIVE, "group": Variant.GROUP, "clone": Variant.CLONE, "master": Variant.CLONE}
-_NOT_YET = ("bundle",)
+VARIANTS = {
+    "primitive": Variant.PRIMITIVE,
+    "group": Variant.GROUP,
+    "clone": Variant.CLONE,
+    "master": Variant.CLONE,
+    "bundle": Variant.BUNDLE,
+}
 MAX_INSTANCES = 1000
 _MULTIPLE = {
     "stop_start": MultipleActive.STOP_START,
@@ -30,7 +37,8 @@ _MULTIPLE = {
 def unpack_resources(cluster: Cluster) -> None:
     """Every resource of the configuration, in order of priority (stable)."""
     section = cluster.root.find("configuration/resources")
-    for element in () if section is None else section.iterchildren():
+    implied = unpack_remote_nodes(cluster, section)
+    for element in (*(() if section is None else section.iterchildren()), *implied):
         if not isinstance(element.tag, str):
             continue
         rsc_id = element.get("id")
@@ -38,21 +46,13 @@ def unpack_resources(cluster: Cluster) -> None:
             cluster.tell(error("scheduler.resource", f"a {element.tag} without id is ignored"))
         elif element.tag == "template":
             cluster.templates.setdefault(rsc_id, [])
-        elif element.tag in _NOT_YET:
-            cluster.left_alone += [rsc_id, *(child.get("id") or rsc_id for child in element.iterchildren("primitive"))]
-            cluster.tell(
-                error(
-                    "scheduler.resource",
-                    f"{element.tag} {rsc_id} is left alone",
-                    f"resources of kind '{element.tag}' are not scheduled yet",
-                    "manage it by hand, or use primitives, groups and clones",
-                    where=rsc_id,
-                )
-            )
         else:
             rsc = unpack_resource(cluster, element, None)
             if rsc is not None:
                 cluster.resources.append(rsc)
+    for rsc in cluster.resources:
+        link_launcher(cluster, rsc)
+        link_connection(cluster, rsc)
     cluster.resources.sort(key=attrgetter("priority"), reverse=True)
     if cluster.fencing_enabled and not cluster.have_fencing:
         cluster.tell(
@@ -92,13 +92,16 @@ def unpack_resource(
     _read_operations(cluster, rsc)
     _read_meta(cluster, rsc)
     _set_flags(cluster, rsc)
-    _leave_remote_alone(cluster, rsc)
+    if not cluster.connects and (rsc.variant == Variant.BUNDLE or (rsc.connection and rsc.managed)):
+        leave_alone(cluster, rsc)
     _set_policies(cluster, rsc)
     if rsc.meta.get("class", "").lower() == "stonith":
         cluster.have_fencing = True
         rsc.fence_device = True
     _set_requires(cluster, rsc, rsc.meta.get("requires"))
     rsc.failure_timeout_ms = interval_ms(rsc.meta.get("failure-timeout"))
+    if rsc.connection:
+        _read_reconnect(cluster, rsc)
     role = target_role(cluster, rsc)
     if role is not None:
         rsc.next_role = role
@@ -108,6 +111,8 @@ def unpack_resource(
     nvpairs(cluster, xml, "utilization", Subject(), rsc.utilization)
     if cluster.symmetric:
         add_location(cluster, rsc, None, 0, "symmetric_default")
+    elif rsc.connection and "container" in rsc.meta:
+        add_location(cluster, rsc, None, 0, "remote_connection_default")
     if xml is not element:
         refs = cluster.templates.setdefault(element.get("template") or "", [])
         if xml_id and xml_id not in refs:
@@ -120,7 +125,11 @@ def _read_variant(cluster: Cluster, rsc: Resource, number: str | None) -> bool:
     if rsc.variant == Variant.GROUP:
         return _read_members(cluster, rsc, number)
     if rsc.variant == Variant.CLONE:
-        return rsc.parent is None and unpack_clone(cluster, rsc)
+        return (rsc.parent is None or rsc.parent.variant == Variant.BUNDLE) and unpack_clone(cluster, rsc)
+    if rsc.variant == Variant.BUNDLE:
+        from standfast.scheduler.unpack.bundles import unpack_bundle
+
+        return rsc.parent is None and unpack_bundle(cluster, rsc)
     standard = rsc.meta.get("class", "").lower()
     top = rsc.top()
     if top.clone is not None and rsc.unique and standard not in ("ocf", "stonith"):
@@ -273,7 +282,10 @@ def _set_flags(cluster: Cluster, rsc: Resource) -> None:
     rsc.managed = not cluster.in_maintenance
     rsc.critical = meta.get("critical") is None or is_true(meta.get("critical"))
     rsc.notify = is_true(meta.get("notify"))
+    rsc.connection = is_connection(rsc.xml)
     rsc.migratable = is_true(meta.get("allow-migrate"))
+    if rsc.connection and "container" not in meta and "allow-migrate" not in meta:
+        rsc.migratable = True
     managed = meta.get("is-managed")
     if managed is not None and managed.lower() != "default":
         rsc.managed = is_true(managed)
@@ -286,18 +298,12 @@ def _set_flags(cluster: Cluster, rsc: Resource) -> None:
         rsc.promotable = is_true(meta.get("promotable"))
 
 
-def _leave_remote_alone(cluster: Cluster, rsc: Resource) -> None:
-    """Connections to remote and guest nodes are not scheduled yet: what is configured or recorded of them is not touched."""
-    if rsc.agent == ("ocf", "pacemaker", "remote"):
-        rsc.managed = False
-        cluster.tell(
-            error(
-                "scheduler.resource", f"{rsc.id} is left alone", "remote nodes are not scheduled yet", "manage it by hand", rsc.id
-            )
-        )
-    guest = rsc.meta.get("remote-node")
-    if guest:
-        cluster.left_alone.append(guest)
+def _read_reconnect(cluster: Cluster, rsc: Resource) -> None:
+    """reconnect_interval of a remote node's connection: it stays stopped after a failure until this failure expires."""
+    interval = rsc_params(cluster, rsc, None).get("reconnect_interval")
+    if "container" not in rsc.meta and interval is not None:
+        rsc.reconnect_ms = interval_ms(interval)
+        rsc.failure_timeout_ms = rsc.reconnect_ms
 
 
 def _set_policies(cluster: Cluster, rsc: Resource) -> None:
@@ -347,7 +353,7 @@ def _set_requires(cluster: Cluster, rsc: Resource, value: str | None) -> None:
 
 
 def _default_requires(cluster: Cluster, rsc: Resource) -> str:
-    if rsc.fence_device:
+    if rsc.fence_device or rsc.connection:
         return "quorum"
     if cluster.unfencing:
         return "unfencing"

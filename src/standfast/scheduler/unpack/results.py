@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from standfast.base.report import error, notice
-from standfast.scheduler.actions.digests import compare_digest
+from standfast.scheduler.actions.core import relate
+from standfast.scheduler.actions.digests import compare_digest, needs_host_address
 from standfast.scheduler.actions.meta import action_meta, find_config, parse_on_fail, role_after_failure
 from standfast.scheduler.actions.ops import stop_action
-from standfast.scheduler.fencing.ops import can_fence
-from standfast.scheduler.memory import Cluster, Failure, Node, OnFail, Resource
+from standfast.scheduler.fencing.ops import can_fence, fence_op
+from standfast.scheduler.memory import AR_FIRST_IMPLIES_THEN, Cluster, Failure, Node, OnFail, Resource
 from standfast.scheduler.placement.ledger import add_location, ban_everywhere
 from standfast.scheduler.unpack import entries as e
 from standfast.scheduler.unpack.entries import HistoryEntry
@@ -40,6 +41,11 @@ class Result:
     rc: int
     status: int
 
+    @property
+    def masked(self) -> bool:
+        """Whether this is a failed probe that counts as "not running". In a bundle, it does not."""
+        return self.entry.masks_failure and self.rsc.bundle() is None
+
 
 def unpack_entry(cluster: Cluster, rsc: Resource, node: Node, entry: HistoryEntry, walk: Walk) -> None:
     """Apply one entry; entries must come oldest first."""
@@ -51,7 +57,7 @@ def unpack_entry(cluster: Cluster, rsc: Resource, node: Node, entry: HistoryEntr
     _remap(cluster, result, walk, expired)
     if expired and _skip_expired(cluster, result, original_rc):
         return
-    if entry.masks_failure:
+    if result.masked:
         _mask_probe_failure(cluster, result, original_rc, walk)
     elif result.status == e.PENDING:
         _pending(cluster, result, walk)
@@ -87,8 +93,9 @@ def _check_expiry(cluster: Cluster, result: Result) -> bool:
     reason = ""
     timeout_s = ms_to_s(rsc.failure_timeout_ms)
     unexpired = 0
+    last_failure = entry.id.endswith("_last_failure_0")
     if timeout_s > 0 and entry.last_change_s >= 0:
-        expired = cluster.now_s >= entry.last_change_s + timeout_s
+        expired = cluster.now_s >= entry.last_change_s + timeout_s and not _waits_for_fencing(cluster, rsc, entry)
         fails = fail_count(cluster, node, rsc, effective=True, entry=entry)
         unexpired = fails.count
         if unexpired and cluster.now_s < fails.last_s + timeout_s + 1:
@@ -98,12 +105,17 @@ def _check_expiry(cluster: Cluster, result: Result) -> bool:
             reason = "it expired"
         else:
             expired = False
-    if not expired and entry.id.endswith("_last_failure_0") and entry.task in ("start", "monitor"):
-        digest = compare_digest(cluster, rsc, node, entry)
-        if digest.result not in ("unknown", "match"):
-            reason = "resource parameters have changed"
+    elif expired and last_failure and rsc.reconnect_ms:
+        reason = "reconnect interval is set"
+    if not expired and last_failure and entry.task in ("start", "monitor") and _params_changed(cluster, result):
+        reason = "resource parameters have changed"
     if reason:
-        clear_failcount(cluster, rsc, node, reason)
+        clear = clear_failcount(cluster, rsc, node, reason)
+        behind = cluster.find_node(rsc.id) if rsc.reconnect_ms and cluster.fencing_enabled else None
+        if behind is not None:
+            # Only after the remote node was fenced, if it is to be.
+            fencing = fence_op(cluster, behind, None, optional=True, reason="", delay=False)
+            relate(fencing, clear, AR_FIRST_IMPLIES_THEN)
     if (
         expired
         and entry.is_probe
@@ -120,6 +132,23 @@ def _check_expiry(cluster: Cluster, result: Result) -> bool:
     return expired
 
 
+def _waits_for_fencing(cluster: Cluster, rsc: Resource, entry: HistoryEntry) -> bool:
+    """A recurring monitor's failure of a connection with a reconnect interval ends when the remote node was fenced: the
+    executor reports changes only, so one that goes on would not be noticed again."""
+    if not rsc.reconnect_ms or not cluster.fencing_enabled or entry.task != "monitor" or entry.interval_ms == 0:
+        return False
+    behind = cluster.find_node(rsc.id)
+    return behind is not None and not behind.remote_fenced
+
+
+def _params_changed(cluster: Cluster, result: Result) -> bool:
+    rsc, node, entry = result.rsc, result.node, result.entry
+    if needs_host_address(cluster, rsc):
+        cluster.deferred_checks.append((rsc, node, entry, False))
+        return False
+    return compare_digest(cluster, rsc, node, entry).result not in ("unknown", "match")
+
+
 def _remap(cluster: Cluster, result: Result, walk: Walk, expired: bool) -> None:
     """Reinterpret what the agent said: degraded is good, an expected result is no error, some codes are final."""
     entry = result.entry
@@ -127,7 +156,7 @@ def _remap(cluster: Cluster, result: Result, walk: Walk, expired: bool) -> None:
         result.rc = e.RC_OK if result.rc == e.RC_DEGRADED else e.RC_PROMOTED
         if not expired and (not result.node.shutdown or result.node.online):
             _record_failure(cluster, result)
-    if entry.masks_failure and (result.status != e.DONE or result.rc != e.RC_NOT_RUNNING):
+    if result.masked and (result.status != e.DONE or result.rc != e.RC_NOT_RUNNING):
         result.status, result.rc = e.DONE, e.RC_NOT_RUNNING
     if result.status in (e.NO_FENCE_DEVICE, e.NO_SECRETS):
         result.status = e.ERROR_HARD
@@ -181,7 +210,7 @@ def _hard_error(cluster: Cluster, result: Result, expired: bool) -> None:
 def _skip_expired(cluster: Cluster, result: Result, original_rc: int) -> bool:
     """Whether an expired entry has nothing more to say."""
     rsc, entry = result.rsc, result.entry
-    if entry.masks_failure and original_rc != entry.target_rc:
+    if result.masked and original_rc != entry.target_rc:
         if rsc.role <= Role.STOPPED:
             rsc.role = Role.UNKNOWN
         return True
@@ -248,7 +277,7 @@ def _apply_success(cluster: Cluster, result: Result, rc: int, walk: Walk) -> Non
     """The role after an operation that did what it should; it may also end an earlier failure."""
     rsc, entry = result.rsc, result.entry
     clears = False
-    if rc == e.RC_NOT_INSTALLED or entry.masks_failure:
+    if rc == e.RC_NOT_INSTALLED or result.masked:
         rsc.role = Role.STOPPED
     elif rc == e.RC_NOT_RUNNING:
         clears = True
@@ -272,7 +301,11 @@ def _apply_success(cluster: Cluster, result: Result, rc: int, walk: Walk) -> Non
                 set_active(rsc)
             case _:
                 pass
-    if clears and walk.on_fail not in (OnFail.STOP, OnFail.BAN, OnFail.STANDBY, OnFail.FENCE):
+    stays = walk.on_fail in (OnFail.STOP, OnFail.BAN, OnFail.STANDBY, OnFail.FENCE)
+    # With a reconnect interval, a connection starts again only when its failure is cleared.
+    if walk.on_fail == OnFail.RESET_REMOTE and rsc.reconnect_ms:
+        stays = True
+    if clears and not stays:
         walk.on_fail = OnFail.IGNORE
         rsc.next_role = Role.UNKNOWN
 
@@ -282,7 +315,7 @@ def _handling(cluster: Cluster, result: Result) -> tuple[OnFail, Role]:
     config = find_config(rsc, entry.task, entry.interval_ms, include_disabled=True)
     meta = action_meta(cluster, rsc, result.node, entry.task, entry.interval_ms, config)
     on_fail = parse_on_fail(cluster, rsc, entry.task, entry.interval_ms, meta.get("on-fail"))
-    return on_fail, role_after_failure(entry.task, on_fail)
+    return on_fail, role_after_failure(rsc, entry.task, on_fail)
 
 
 def _agent_missing(cluster: Cluster, result: Result, walk: Walk) -> None:
@@ -295,12 +328,18 @@ def _agent_missing(cluster: Cluster, result: Result, walk: Walk) -> None:
 
 
 def _apply_error(cluster: Cluster, result: Result, walk: Walk) -> None:
+    rsc, connection = result.rsc, result.node.remote
+    if result.status == e.NOT_CONNECTED and result.node.kind == "remote" and connection is not None and connection.managed:
+        # Should not be possible with a connection that works.
+        connection.failed = connection.stop_if_failed = True
     on_fail, role = _handling(cluster, result)
-    rsc = result.rsc
-    if on_fail == OnFail.IGNORE:
+    with_container = on_fail == OnFail.RESTART_CONTAINER and result.entry.task == "stop"
+    if on_fail == OnFail.IGNORE or with_container:
         _apply_success(cluster, result, result.entry.target_rc, walk)
         rsc.ignore_failure = True
         _record_failure(cluster, result)
+        if with_container and walk.on_fail <= OnFail.RESTART:
+            walk.on_fail = on_fail
         return
     _apply_failure(cluster, result, on_fail, role, walk)
     parent = rsc if rsc.unique else rsc.top()

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from standfast.base.report import error, notice, warning
+from standfast.scheduler.actions.ops import stop_action
+from standfast.scheduler.actions.places import current_node
 from standfast.scheduler.fencing.ops import fence_node
 from standfast.scheduler.memory import Cluster, Node, QuorumPolicy
 from standfast.scheduler.unpack.history import read_node_history, unpack_node_history
 from standfast.scheduler.unpack.nodes import read_attributes
-from standfast.scheduler.values import is_true, ms_to_s, parse_bool, parse_int
+from standfast.scheduler.unpack.remotes import determine_online, may_unpack, read_remote_state
+from standfast.scheduler.values import Role, int_or, is_true, ms_to_s, parse_bool, parse_int
 
 if TYPE_CHECKING:
     from lxml import etree
@@ -21,18 +24,44 @@ def unpack_status(cluster: Cluster) -> None:
     states = [] if section is None else list(section.iterchildren("node_state"))
     for state in states:
         _unpack_state(cluster, state)
-        node = _find(cluster, state)
+        read_node_history(cluster, state)
+    while _unpack_histories(cluster, states, everything=False):
+        pass
+    _unpack_histories(cluster, states, everything=cluster.fencing_enabled)
+    for container in reversed(cluster.stop_needed):
+        node = current_node(container)
         if node is not None:
-            read_node_history(cluster, node, state)
-    for everything in (False, cluster.fencing_enabled):
-        for state in states:
-            node = _find(cluster, state)
-            if node is None or state.get("uname") is None or node.unpacked or node.kind == "remote":
+            stop_action(cluster, container, node, optional=False)
+    for node in cluster.nodes:
+        if node.kind != "remote":
+            continue
+        if node.shutdown and node.remote is not None:
+            node.remote.next_role = Role.STOPPED
+        if not node.unpacked:
+            determine_online(node)
+
+
+def _unpack_histories(cluster: Cluster, states: list[etree._Element], everything: bool) -> bool:
+    """One pass over the nodes whose history can be unpacked now; whether there were any. A Pacemaker Remote node's history
+    counts once those of its connection and launcher are known, so there may have to be several."""
+    progress = False
+    for state in states:
+        node = _find(cluster, state)
+        if node is None or state.get("uname") is None or node.unpacked:
+            continue
+        if not everything:
+            if node.kind == "remote":
+                if not may_unpack(cluster, node):
+                    continue
+            elif not (cluster.fencing_enabled or cluster.shutdown_lock) and not node.online:
                 continue
-            if not everything and not (cluster.fencing_enabled or cluster.shutdown_lock) and not node.online:
-                continue
-            node.unpacked = True
-            unpack_node_history(cluster, node)
+        if node.kind == "remote":
+            determine_online(node)
+            read_remote_state(cluster, node, state)
+        node.unpacked = True
+        unpack_node_history(cluster, node)
+        progress = True
+    return progress
 
 
 def _find(cluster: Cluster, state: etree._Element) -> Node | None:
@@ -52,6 +81,7 @@ def _unpack_state(cluster: Cluster, state: etree._Element) -> None:
         cluster.tell(notice("scheduler.node-state", f"the recorded state of {name} is ignored", "no such node is configured"))
         return
     if node.kind == "remote":
+        node.remote_fenced = int_or(state.get("node_fenced"), 0) > 0
         return
     read_attributes(cluster, state.find("transient_attributes"), node, overwrite=True)
     node.standby = node.standby or is_true(node.attrs.get("standby"))
