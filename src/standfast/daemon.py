@@ -31,8 +31,10 @@ from standfast.engine.settings import EngineConfig, Times
 from standfast.engine.settings import NodeConfig as EngineNode
 from standfast.executor.environment import Settings
 from standfast.runtime import host
+from standfast.runtime.cluster_line import ClusterLine
 from standfast.runtime.durable import make_folder
 from standfast.runtime.logs import Log
+from standfast.runtime.roster import Roster
 from standfast.runtime.supervisor import NO_RESTART, Child, Supervisor
 
 ADMIN_GROUP = "haclient"
@@ -64,7 +66,7 @@ class Start:
 def main(subcommand: str, argv: list[str]) -> int:
     """Run `node`, `engine` or `manager` to its end; returns the exit code."""
     lives: dict[str, Callable[[Start], int]] = {"node": run_node, "engine": run_engine, "manager": run_manager}
-    paths = _paths(subcommand, argv)
+    paths = paths_of(subcommand, argv)
     try:
         return lives[subcommand](prepare(paths))
     except Refused as refusal:
@@ -86,10 +88,9 @@ def run_node(start: Start) -> int:
     """Both daemons in the foreground, started again when they die. Each is imported before its first fork: the engine is on its
     way to a view while the manager's rooms are still being read."""
     log = Log(start.config.logging, "MAIN")
-    children = [
-        Child("engine", lambda: _life(run_engine, start), _import_engine),
-        Child("manager", lambda: _life(run_manager, start), _import_manager),
-    ]
+    children = [Child("manager", lambda: _life(run_manager, start), _import_manager)]
+    if start.config.own.engine == "embedded":
+        children.insert(0, Child("engine", lambda: _life(run_engine, start), _import_engine))
     code = Supervisor(children, log.report).run()
     log.close()
     return code
@@ -105,7 +106,14 @@ def _import_manager() -> None:
 
 
 def run_engine(start: Start) -> int:
-    """Membership, order and quorum, until left."""
+    """Membership, order and quorum, until left. Nothing at all where Corosync or etcd is the cluster layer."""
+    if start.config.own.engine != "embedded":
+        log = Log(start.config.logging, "TOTEM")
+        why = f"engine: {start.config.own.engine} is the cluster layer, and the manager talks to it itself"
+        log.report(notice("engine.not-needed", "there is nothing to do for an engine here", why))
+        log.close()
+        host.notify_ready()
+        return 0
     from standfast.engine.embedded import Engine
     from standfast.runtime.engine_host import EngineHost
 
@@ -158,7 +166,10 @@ def run_manager(start: Start) -> int:
         peers=_peers(start),
     )
     node = Node(settings, read_journal(start.paths.state_dir, start.node.id, boot.int >> 64))
-    manager = ManagerHost(node, start.paths.run_dir, start.paths.state_dir, planner, log.report, settings.admin_gid)
+    for report in start.config.notices if start.config.own.engine != "embedded" else ():
+        log.report(report)
+    line = cluster_line(start, log.report, log.reopen, settings.admin_gid)
+    manager = ManagerHost(node, start.paths.run_dir, start.paths.state_dir, planner, line, log.report, settings.admin_gid)
 
     async def serve() -> Stop:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, log.reopen)
@@ -168,6 +179,37 @@ def run_manager(start: Start) -> int:
     last = asyncio.run(serve())
     log.close()
     return last.exit_code
+
+
+def cluster_line(
+    start: Start, tell: Callable[[Report], None], reopen_logs: Callable[[], None], admin_gid: int | None
+) -> ClusterLine:
+    """The manager's line to the cluster layer that the file names. Raises Refused where that lacks something."""
+    if start.config.own.engine == "embedded":
+        from standfast.runtime.ring_line import RingLine
+
+        return RingLine(start.paths.run_dir, tell)
+    from standfast.runtime.provider_tools import ProviderTools
+
+    folder = start.paths.state_dir / "engine"
+    make_folder(folder)
+    tools = ProviderTools(start.paths.run_dir, reopen_logs, admin_gid)
+    from standfast.runtime.corosync_line import CorosyncLine
+
+    return CorosyncLine(roster(start), start.config.own.lease_given_ms, folder, tools, tell)
+
+
+def roster(start: Start) -> Roster:
+    """The nodes of the file, for a provider that has its own idea of them."""
+    nodes = start.config.nodelist
+    return Roster(
+        cluster_name=start.config.totem.cluster_name,
+        local=start.node.id,
+        transport=start.config.totem.transport,
+        names={node.id: start.name if node.id == start.node.id else node.name for node in nodes},
+        votes={node.id: node.votes for node in nodes},
+        addresses={node.id: tuple(address for _, address in node.addresses) for node in nodes},
+    )
 
 
 def _peers(start: Start) -> tuple[str, ...]:
@@ -279,7 +321,8 @@ def _reload(start: Start) -> list[Report]:
     return [notice("config.changed", "corosync.conf differs from what is in force", "", remedy), *config.notices]
 
 
-def _paths(subcommand: str, argv: list[str]) -> Paths:
+def paths_of(subcommand: str, argv: list[str]) -> Paths:
+    """Where the files are, as the command line and the environment say."""
     parser = argparse.ArgumentParser(prog=f"standfast {subcommand}", description=run_node.__doc__)
     env = os.environ
     parser.add_argument("-c", "--config", default=env.get("STANDFAST_CONFIG", "/etc/corosync/corosync.conf"), metavar="FILE")

@@ -275,9 +275,26 @@ RESOURCES: Mapping[str, Key] = {
 }
 
 STANDFAST: Mapping[str, Key] = {
-    "engine": _choice("embedded", default="embedded", note="other cluster layers are not offered yet"),
+    "engine": _choice("embedded", "corosync", "etcd", default="embedded", note="the cluster layer: see engines.md"),
     "silence_floor_ms": _number("u32", 375, 50, 60_000, "the least silence that the adaptive bound may reach"),
-    "lease_ms": _number("u32", 1500, 300, 600_000, "how far a confirmation of membership reaches; without one nothing is held"),
+    "lease_ms": _number(
+        "u32",
+        1500,
+        300,
+        600_000,
+        "how far a confirmation of membership reaches; without one nothing is held (see engines.md)",
+    ),
+}
+
+ETCD: Mapping[str, Key] = {
+    "endpoints": _text("", "https://HOST:2379, several with commas between; must be given with engine: etcd"),
+    "prefix": _text("/standfast/CLUSTER_NAME", "where in etcd this cluster keeps its keys"),
+    "ttl": _number("u32", 5, 2, 600, "seconds: how long a node that is not heard of stays a member"),
+    "ca_file": _text("", "who signs etcd's certificates; without it, this machine's own list of authorities"),
+    "cert_file": _text("", "this node's certificate, where etcd asks for one"),
+    "key_file": _text("", "its private key"),
+    "user": _text("", "etcd's user, where authentication is on"),
+    "password_file": _text("", "a file with that user's password, readable by root alone"),
 }
 
 _MONITOR = {"recovery": _text(), "max": _text(), "poll_period": _number("u64")}
@@ -303,6 +320,7 @@ SECTIONS: Mapping[str, Mapping[str, Key]] = {
     "resources.process": {},
     "uidgid": {"uid": _text(), "gid": _text()},
     "standfast": STANDFAST,
+    "standfast.etcd": ETCD,
 }
 
 OLD_SECTIONS: Mapping[str, str] = {

@@ -158,12 +158,28 @@ class SystemConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class EtcdConfig:
+    """`standfast { etcd { } }`: where etcd is and how to be let in."""
+
+    endpoints: tuple[str, ...] = ()
+    prefix: str = ""
+    ttl_s: int = 5
+    ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+    user: str = ""
+    password_file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class OwnConfig:
-    """`standfast { }`: what Corosync has no word for."""
+    """`standfast { }`: what Corosync has no word for. `lease_given_ms` is None where the file leaves the lease to the engine."""
 
     engine: str = "embedded"
     silence_floor_ms: int = SILENCE_FLOOR_MS
     lease_ms: int = LEASE_MS
+    lease_given_ms: int | None = None
+    etcd: EtcdConfig = EtcdConfig()
 
 
 @dataclass(frozen=True, slots=True)

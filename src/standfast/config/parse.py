@@ -38,7 +38,7 @@ def parse_config(data: bytes | str, file: str = "corosync.conf", resolve: Resolv
         quorum=_quorum(context, tree, sections),
         logging=_logging(context, tree, sections),
         system=_system(sections),
-        own=_own(sections),
+        own=_own(context, tree, sections),
         users=tuple(sections.texts("uidgid", "uid")),
         groups=tuple(sections.texts("uidgid", "gid")),
         unknown=tuple(context.unknown),
@@ -283,9 +283,47 @@ def _system(sections: Sections) -> model.SystemConfig:
     )
 
 
-def _own(sections: Sections) -> model.OwnConfig:
+def _own(context: Context, tree: Section, sections: Sections) -> model.OwnConfig:
+    engine = sections.text("standfast.engine", "embedded")
     return model.OwnConfig(
-        engine=sections.text("standfast.engine", "embedded"),
+        engine=engine,
         silence_floor_ms=sections.number("standfast.silence_floor_ms", model.SILENCE_FLOOR_MS),
         lease_ms=sections.number("standfast.lease_ms", model.LEASE_MS),
+        lease_given_ms=sections.number_or_none("standfast.lease_ms"),
+        etcd=_etcd(context, tree, sections, is_used=engine == "etcd"),
     )
+
+
+def _etcd(context: Context, tree: Section, sections: Sections, *, is_used: bool) -> model.EtcdConfig:
+    endpoints = tuple(
+        part.strip().rstrip("/") for part in sections.text("standfast.etcd.endpoints", "").split(",") if part.strip()
+    )
+    own = next(iter(tree.sections("standfast")), tree)
+    remedy = "add to standfast { etcd { endpoints: https://192.0.2.1:2379, https://192.0.2.2:2379 } }"
+    if is_used and not endpoints:
+        context.wrong("etcd", "engine: etcd, and standfast.etcd.endpoints is missing", "", remedy, own.line, own.column)
+    for endpoint in endpoints:
+        scheme, _, place = endpoint.partition("://")
+        host, _, port = place.rpartition(":")
+        if scheme not in {"http", "https"} or not host or not port.isdecimal() or not 0 < int(port) < 65_536 or "/" in place:
+            what = f"standfast.etcd.endpoints: {endpoint!r} is not http://HOST:PORT or https://HOST:PORT"
+            context.wrong("etcd", what, "", remedy, own.line, own.column)
+    config = model.EtcdConfig(
+        endpoints=endpoints,
+        prefix=(sections.text("standfast.etcd.prefix", "") or f"/standfast/{sections.text('totem.cluster_name', '')}").rstrip(
+            "/"
+        ),
+        ttl_s=sections.number("standfast.etcd.ttl", 5),
+        ca_file=sections.text("standfast.etcd.ca_file", ""),
+        cert_file=sections.text("standfast.etcd.cert_file", ""),
+        key_file=sections.text("standfast.etcd.key_file", ""),
+        user=sections.text("standfast.etcd.user", ""),
+        password_file=sections.text("standfast.etcd.password_file", ""),
+    )
+    if is_used and bool(config.user) != bool(config.password_file):
+        what = "standfast.etcd: user and password_file belong together"
+        context.wrong("etcd", what, "", "give both, or neither", own.line, own.column)
+    if is_used and bool(config.cert_file) != bool(config.key_file):
+        what = "standfast.etcd: cert_file and key_file belong together"
+        context.wrong("etcd", what, "", "give both, or neither", own.line, own.column)
+    return config

@@ -75,7 +75,9 @@ from standfast.engine.ordering.outbox import Outbox
 from standfast.engine.reserved import Reserved
 
 CONGESTED_AT, RELIEVED_AT = 0.5, 0.25
-PULSES_PER_LEASE = 3
+PULSE_STEP_US = 100 * US_PER_MS
+"""A pulse is shown when the evidence has moved on by so much: the kernel's lease of an address is renewed with each."""
+
 LEASE_MS_MAX = 10_000
 STALLED_US = 250 * US_PER_MS
 
@@ -443,8 +445,9 @@ class Group:
                 self._missing(NodeId(node))
 
     def _data_came(self, sender: NodeId, data: Data) -> None:
-        if sender == self._node and not self._outbox.delivered(data.number):
-            return
+        if sender == self._node:
+            is_next = self._outbox.delivered(data.number)
+            assert is_next, "CPG keeps the order of one sender"
         parts = self._parts.setdefault(sender, [])
         parts.append(data.data)
         if len(parts) > 1 + PAYLOAD_BYTES_MAX // SEGMENT_BYTES:
@@ -489,7 +492,7 @@ class Group:
         self._settle()
         needed = self._quorum.votes_needed if self._quorum is not None else 0
         until_us = self._seats.since_us(needed) + self._times.lease_ms * US_PER_MS
-        if until_us > now_us and until_us - self._shown_us >= self._times.lease_ms * US_PER_MS // PULSES_PER_LEASE:
+        if until_us > now_us and until_us - self._shown_us >= PULSE_STEP_US:
             self._shown_us = until_us
             self._client(Pulse(until_us))
 

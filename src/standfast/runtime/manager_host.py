@@ -17,8 +17,7 @@ from pathlib import Path
 
 from standfast.agents.ip.api import Remember
 from standfast.base.ids import NodeId
-from standfast.base.report import Report, Severity, error
-from standfast.base.wire import Malformed
+from standfast.base.report import Report, error
 from standfast.cib.journal import recover
 from standfast.cib.machine import CibMachine
 from standfast.controller.effects import (
@@ -44,18 +43,16 @@ from standfast.controller.effects import (
     Wake,
     Woken,
 )
-from standfast.engine import ring_wire
-from standfast.engine.api import Attach
 from standfast.executor.api import EndAgent, RunAgent, RunUnit
 from standfast.node import Node
 from standfast.runtime import planner as planning
+from standfast.runtime.cluster_line import ClusterLine
 from standfast.runtime.durable import JournalFile, read_file, write_file
 from standfast.runtime.holdings import Holdings
 from standfast.runtime.line_server import Caller, Json, LineServer
 from standfast.runtime.netlink import Network
 from standfast.runtime.processes import Processes
 
-ENGINE_RETRY_S = 0.05
 KEPT_FILES_MAX = 20
 JOURNAL = "journal"
 JOURNAL_BYTES_MAX = 256 * 1024 * 1024
@@ -76,21 +73,22 @@ class ManagerHost:
         run_dir: Path,
         state_dir: Path,
         planner: planning.Planner,
+        line: ClusterLine,
         tell: Callable[[Report], None],
         admin_gid: int | None,
     ) -> None:
-        """`admin_gid` is the group that may use the local API beside root."""
+        """`line` is to the cluster layer; `admin_gid` is the group that may use the local API beside root."""
         self._node = node
         self._run_dir = run_dir
         self._state_dir = state_dir
         self._planner = planner
+        self._line = line
         self._tell = tell
         self._journal = JournalFile(state_dir / JOURNAL)
         self._holdings = Holdings(run_dir)
         self._disk = ThreadPoolExecutor(1, "journal")
         self._storing = 0
         self._held: deque[ToEngine | Answer] = deque()
-        self._ring: asyncio.StreamWriter | None = None
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._api = LineServer(run_dir / "manager.sock", 0o660, self._asked, self._hung_up, group=admin_gid)
         self._stopped: asyncio.Future[Stop] | None = None
@@ -117,6 +115,7 @@ class ManagerHost:
         try:
             return await self._stopped
         finally:
+            await self._line.close()
             for task in tasks:
                 task.cancel()
             await self._api.stop()
@@ -171,8 +170,8 @@ class ManagerHost:
     def _speak(self, effect: ToEngine | Answer) -> None:
         if isinstance(effect, Answer):
             self._api.send(effect.connection, effect.message)
-        elif self._ring is not None:
-            self._ring.write(ring_wire.encode_request(effect.request))
+        else:
+            self._line.say(effect.request)
 
     def _arm(self, room: str, at_us: int) -> None:
         assert self._loop is not None
@@ -215,33 +214,7 @@ class ManagerHost:
     # ---- lines ---------------------------------------------------------------------------------------------------
 
     async def _engine_line(self) -> None:
-        told = False
-        while True:
-            try:
-                reader, writer = await asyncio.open_unix_connection(self._run_dir / "ring.sock")
-            except OSError as fault:
-                if not told:
-                    told = True
-                    self._tell(Report("manager.no-engine", Severity.NOTICE, "waiting for the engine", str(fault)))
-                await asyncio.sleep(ENGINE_RETRY_S)
-                continue
-            told = False
-            self._ring = writer
-            writer.write(ring_wire.encode_request(Attach()))
-            reason = "the engine closed it"
-            try:
-                await self._read_ring(reader)
-            except (ConnectionError, Malformed) as fault:
-                reason = str(fault)
-            self._ring = None
-            writer.close()
-            self._step(EngineLost(reason))
-
-    async def _read_ring(self, reader: asyncio.StreamReader) -> None:
-        buffer = ring_wire.FrameBuffer()
-        while data := await reader.read(1 << 18):
-            for body in buffer.feed(data):
-                self._step(EngineSaid(ring_wire.decode_event(body)))
+        await self._line.serve(lambda said: self._step(EngineSaid(said)), lambda reason: self._step(EngineLost(reason)))
 
     async def _planner_line(self) -> None:
         with contextlib.suppress(asyncio.CancelledError):
