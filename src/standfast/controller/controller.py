@@ -188,7 +188,8 @@ class Controller:
         because the user (no-quorum-policy) or a rule (two_node, auto_tie_breaker) said so, and the same may hold elsewhere."""
         quorum = self.roll.quorum
         assert quorum is not None
-        self._say.add(Doubted(not quorum.quorate or 2 * quorum.votes <= quorum.expected_votes))
+        is_minority = 2 * quorum.votes <= quorum.expected_votes and not quorum.is_sole
+        self._say.add(Doubted(not quorum.quorate or is_minority))
 
     def _view_installed(self, event: ViewInstalled) -> None:
         view, quorum = event.view, event.quorum

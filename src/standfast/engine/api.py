@@ -55,6 +55,8 @@ class Quorum:
     expected_votes: int
     reason: str
     flags: tuple[str, ...] = ()  # as corosync-quorumtool names them: 2Node, Quorate, WaitForAll, ...
+    is_sole: bool = False
+    """The provider knows that no other partition is quorate, however few votes are here (etcd)."""
 
 
 # ---- what the provider tells its client -------------------------------------------------------------------------------
