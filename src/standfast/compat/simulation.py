@@ -15,7 +15,7 @@ from standfast.base.report import Refused, error
 from standfast.base.situation import Situation
 from standfast.scheduler.dates import parse_date
 from standfast.scheduler.inject import Injections
-from standfast.scheduler.report.simulation import Wanted, complaints, preamble, text_of
+from standfast.scheduler.report.simulation import Wanted, complaints, preamble, summary_lines, text_of
 from standfast.scheduler.simulate import Request, Simulation, simulate
 
 __all__ = ["Asked", "Injections", "Simulation", "Wanted", "cib_text", "complaints", "dot_text", "graph_text", "run", "text"]
@@ -63,6 +63,11 @@ def text(found: Simulation, asked: Asked) -> str:
     """The whole text, its parts as asked for."""
     lines = text_of(found, asked.wanted, lambda situation: _sections(situation, asked))
     return "".join(f"{line}\n" for line in lines)
+
+
+def summary(found: Simulation) -> list[str]:
+    """The lines of the transition summary alone."""
+    return [] if found.plan is None else summary_lines(found.plan)
 
 
 def first_words(cib: etree._Element) -> list[str]:

@@ -71,6 +71,8 @@ class Completer:
             "lifetime": ("reboot", "forever"),
             "method": ("update", "replace", "push"),
             "force": ("force",),
+            "simulate": ("nograph", "scores", "utilization", "actions"),
+            "graph": ("dot",),
             "corosync_status": ("ring", "quorum"),
         }
         if kind in fixed:

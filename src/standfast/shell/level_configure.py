@@ -203,11 +203,32 @@ class ConfigureLevel(Level):
 
     @command("verify", "look for mistakes in what is being edited")
     def do_verify(self, call: Call) -> bool:
-        """The semantic checks, on everything; errors fail."""
+        """The semantic checks and the scheduler's own, on everything; errors fail."""
+        from standfast.shell.simulation import scheduler_reports
+
         assert call.name
-        reports = self._check(None)
+        reports = (*self._check(None), *scheduler_reports(self.session, self.edit.now))
         self.session.output.say_all(reports)
         return not any(report.severity is Severity.ERROR for report in reports)
+
+    @command(
+        "simulate [nograph] [v...] [scores] [utilization] [actions]",
+        "show what the cluster would do with what is being edited",
+        "ptest",
+        completes=("simulate",),
+    )
+    def do_simulate(self, call: Call) -> bool:
+        """Nothing is touched: the plan is carried out on a copy of the live CIB."""
+        from standfast.shell.simulation import simulate
+
+        return simulate(self.session, self.edit.now, call.words)
+
+    @command("graph [dot [FILE [IMAGE_FORMAT]]]", "draw the resources and constraints, for graphviz", completes=("graph", "file"))
+    def do_graph(self, call: Call) -> bool:
+        """In a window; to a file; to a file as png, svg, ... through dot(1). FILE - is standard output."""
+        from standfast.shell.pictures import configuration_graph
+
+        return configuration_graph(self.edit.now, call.words, self.session.output)
 
     @command("get-property [-t|--true] NAME...", "print cluster properties", "get_property")
     def do_get_property(self, call: Call) -> bool:

@@ -84,14 +84,14 @@ class ResourceLevel(Level):
             raise usage_refused("why RSC [--at TIME] [full]")
         return why(self.session, words[0], at, is_full=is_full, is_json=form == "json" or self.session.options.wants_json)
 
-    @command("scores", "show the scheduler's scores")
+    @command("scores", "show the scheduler's scores, and utilization where it is configured")
     def do_scores(self, call: Call) -> bool:
-        """As crm_simulate -sL prints them."""
-        assert call.name
-        for score in self.session.cluster.call("plan", scores=True)["scores"]:
-            points = int(score["points"])
-            text = str(points) if abs(points) < 1_000_000 else "INFINITY" if points > 0 else "-INFINITY"
-            self.session.output.write(f"{score['function']}: {score['resource']} allocation score on {score['node']}: {text}")
+        """As crm_simulate -sUQ prints them, for the live cluster."""
+        from standfast.shell.simulation import scores
+
+        if call.words:
+            raise usage_refused("scores")
+        self.session.output.write(scores(self.session))
         return True
 
     # ---- starting and stopping ---------------------------------------------------------------------------------------

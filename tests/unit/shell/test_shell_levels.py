@@ -111,7 +111,7 @@ def _down() -> tuple[Report, ...]:
     return (error("client.not-running", "down"),)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(alphabet="abcdefgmnoprstuv \t\"'\\=:/-", max_size=40))
 def test_any_line_is_answered(text: str) -> None:
     """Noise at the prompt: a message or an answer, never a traceback; and completion stays calm."""

@@ -236,6 +236,26 @@ WORDS = [
 ]
 
 
+def test_quorum_alone_is_an_event(settled: Path) -> None:
+    assert "Stop       ha-vip" in run("-x", str(settled), "-R", "-q", "0")[1]
+
+
+def test_the_commands_of_the_page_do_what_it_says(settled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (HERE.parents[2] / "docs" / "simulate.md").read_text()
+    lines = [
+        line.partition("#")[0].split() for line in page.splitlines() if re.match(r"(CIB_file=cib.xml )?crm_simulate -", line)
+    ]
+    assert len(lines) == 7
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(settled, "cib.xml")
+    monkeypatch.setenv("CIB_file", "cib.xml")
+    for line in lines:
+        code, out, err = run(*line[line.index("crm_simulate") + 1 :])
+        assert (code, err) == (0, "")
+        assert out.startswith("Current cluster status:\n")
+    assert {"after.xml", "graph.xml", "graph.dot"} <= {path.name for path in tmp_path.iterdir()}
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from(WORDS), max_size=8))
 def test_any_command_line_is_answered(words: list[str]) -> None:

@@ -283,4 +283,3 @@ class Oracle:
     def _must(self, holds: bool, machine: Machine, text: str) -> None:
         if not holds:
             raise PromiseError(f"n{machine.id} at {self._world.now_us} us: {text}")
-
