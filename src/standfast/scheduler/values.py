@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import IntEnum
+from functools import lru_cache
 
 FEATURE_SET = "3.20.5"
 UINT_MAX = 4_294_967_295
@@ -40,6 +41,7 @@ _ROLES = {
 
 _TRUE = frozenset(("true", "on", "yes", "y", "1"))
 _FALSE = frozenset(("false", "off", "no", "n", "0"))
+_SHORT = 19  # digits that surely fit into 64 bits, one less than the largest has
 _INTEGER = re.compile(r"\s*([+-]?\d+)")
 _MS = re.compile(r"\s*([+-]?\d+)[\d.]*\s*(.*)$", re.DOTALL)
 _UNITS = {
@@ -79,7 +81,11 @@ def is_true(text: str | None) -> bool:
 
 def parse_int(text: str | None) -> int | None:
     """The integer at the start of `text` (what follows is ignored, as in C), clamped to 64 bits; None if there is none."""
-    match = _INTEGER.match(text or "")
+    if not text:
+        return None
+    if text.isdecimal() and len(text) < _SHORT:
+        return int(text)
+    match = _INTEGER.match(text)
     if match is None:
         return None
     return max(-(2**63), min(2**63 - 1, int(match.group(1)[:24])))
@@ -129,6 +135,7 @@ def ms_to_s(value_ms: int) -> int:
     return 0 if value_ms == 0 else max(1, (value_ms + 500) // 1000)
 
 
+@lru_cache(maxsize=4096)
 def name_key(name: str) -> tuple[tuple[int, int, int, str], ...]:
     """Sort key of node names: digits compare as numbers, letters without case (node2 before node10)."""
     key: list[tuple[int, int, int, str]] = []
