@@ -397,10 +397,14 @@ class Controller:
     def _look_for_duty(self) -> None:
         if self.roll.is_due(self._say.now.us):
             self._write_down_duty()
-        elif self.roll.view is not None and self.roll.coordinator is None and self.roll.missing:
+        elif (
+            self.roll.view is not None
+            and self.roll.coordinator is None
+            and self.roll.missing
+            and self._say.now.us < self.roll.grace_ends_us
+        ):
             # Once the grace is over it is for the lowest that is present; whoever waits for it hears of it, and needs no timer.
-            if self._say.now.us < self.roll.grace_ends_us:
-                self._say.add(Wake("node", self.roll.grace_ends_us))
+            self._say.add(Wake("node", self.roll.grace_ends_us))
 
     def _write_down_duty(self) -> None:
         """Take up (or renew) the duty: everybody learns it with the records of who is not there."""

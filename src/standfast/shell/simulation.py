@@ -62,7 +62,7 @@ def scheduler_reports(session: Session, configuration: Configuration) -> list[Re
 
 
 def scores(session: Session) -> str:
-    """The scores of the live cluster (or of CIB_file), and utilization where any is configured, as `crm_simulate -sUQ` has them."""
+    """The scores of the live cluster (or of CIB_file), and utilization where there is any, as `crm_simulate -sUQ` has them."""
     from standfast.compat.simulation import Asked, Injections, Wanted, run, text
     from standfast.shell.foresight import document
 
