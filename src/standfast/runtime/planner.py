@@ -12,6 +12,7 @@ import gc
 import os
 import signal
 import socket
+import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -112,10 +113,16 @@ def _work(line: socket.socket, archive: Archive) -> int:
     return 0
 
 
+def _utc_offset_s(now_s: int) -> int:
+    """Local time less UTC, which rules without a zone go by."""
+    return time.localtime(now_s).tm_gmtoff
+
+
 def _answer(question: Question, parser: etree.XMLParser) -> Answer:
     try:
+        cib = etree.fromstring(question.xml, parser)
         # The controller has no connections to Pacemaker Remote nodes.
-        return Answer(question.number, schedule(etree.fromstring(question.xml, parser), question.now_s, connects=False))
+        return Answer(question.number, schedule(cib, question.now_s, _utc_offset_s(question.now_s), connects=False))
     except Exception as fault:
         traceback.print_exc()
         return Answer(

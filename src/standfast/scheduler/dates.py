@@ -1,62 +1,85 @@
-"""ISO 8601 dates of rules, as seconds since the epoch (UTC): calendar, ordinal and week dates, times with offsets, durations."""
+"""ISO 8601 dates of rules, as seconds since the epoch: calendar, ordinal and week dates, times with offsets, durations.
+
+Read as the original reads them (lib/common/iso8601.c): from the left, and what follows a date or time is not looked at. A time
+without a zone is the coordinator's local time, a date alone begins at midnight UTC; date specifications ask for the
+coordinator's local time. Its offset from UTC is an argument.
+"""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, timedelta
 
-_TIME = re.compile(r"(\d{2})(?::?(\d{2})(?::?(\d{2})(?:[.,]\d+)?)?)?\s*(Z|[+-]\d{2}(?::?\d{2})?)?$", re.ASCII)
-_DATES = (
-    (re.compile(r"(\d{4})-?W(\d{1,2})(?:-?(\d))?$", re.ASCII), "week"),
-    (re.compile(r"(\d{4})-(\d{3})$|^(\d{4})(\d{3})$", re.ASCII), "ordinal"),
-    (re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})$|^(\d{4})(\d{2})(\d{2})$", re.ASCII), "calendar"),
-)
+DAY_S = 86_400
+_CALENDAR = re.compile(r"\s*(\d+)-\s*(\d+)-\s*(\d+)|\s*(\d{4})(\d{1,2})(\d{1,2})", re.ASCII)
+_ORDINAL = re.compile(r"\s*(\d+)-\s*(\d+)", re.ASCII)
+_WEEK = re.compile(r"\s*(\d+)-W\s*(\d+)-\s*(\d+)", re.ASCII)
+_DATE_CHARACTERS = re.compile(r"[0-9W-]*", re.ASCII)
+_HMS = re.compile(r"\s*(\d+):\s*(\d+)(?::\s*(\d+))?|\s*(\d{1,2})(\d{1,2})?(\d{1,2})?", re.ASCII)
+_EPOCH = re.compile(r"epoch(?:$|[/\s])", re.IGNORECASE)
 
 
 def _parse_day(text: str) -> date | None:
-    for pattern, kind in _DATES:
+    for pattern, make in ((_CALENDAR, date), (_ORDINAL, _ordinal), (_WEEK, date.fromisocalendar)):
         match = pattern.match(text)
         if match is None:
             continue
-        numbers = [int(g) for g in match.groups() if g]
         try:
-            if kind == "week":
-                return date.fromisocalendar(numbers[0], numbers[1], numbers[2] if len(numbers) > 2 else 1)
-            if kind == "ordinal":
-                return date(numbers[0], 1, 1) + timedelta(days=numbers[1] - 1)
-            return date(*numbers)
+            return make(*(int(group[:9]) for group in match.groups() if group is not None))
         except (ValueError, OverflowError):
             return None
     return None
 
 
-def parse_date(text: str | None) -> int | None:
-    """Seconds since the epoch, or None when `text` is no ISO 8601 date and time (a bare time is not accepted)."""
-    cleaned = (text or "").strip()
-    if cleaned == "epoch":
+def _ordinal(year: int, day: int) -> date:
+    found = date(year, 1, 1) + timedelta(days=day - 1)
+    if found.year != year:
+        raise ValueError(day)
+    return found
+
+
+def _seconds(text: str) -> int | None:
+    """A time of day, HH[:MM[:SS]] or HHMMSS; 24:00 is the end of the day."""
+    match = _HMS.match(text)
+    if match is None:
+        return None
+    hours, minutes, seconds = ([int(group[:9]) for group in match.groups() if group is not None] + [0, 0])[:3]
+    if minutes > 59 or seconds > 59 or hours > 24 or (hours == 24 and (minutes or seconds)):
+        return None
+    return hours * 3600 + minutes * 60 + seconds
+
+
+def _offset_s(text: str, utc_offset_s: int) -> int | None:
+    """The offset that follows a time of day; the local one if nothing does."""
+    zulu = text.find("Z")
+    found = re.search(r"[ +-]", text)
+    start = zulu if zulu >= 0 else -1 if found is None else found.start()
+    if start < 0:
+        return utc_offset_s
+    zone = text[start:].lstrip()
+    if zone[:1] not in ("+", "-") and not zone[:1].isdigit():
         return 0
-    day_text, _, time_text = cleaned.replace("T", " ").partition(" ")
-    day = _parse_day(day_text)
+    seconds = _seconds(zone.lstrip("+-"))
+    return -seconds if seconds is not None and zone.startswith("-") else seconds
+
+
+def parse_date(text: str | None, utc_offset_s: int = 0) -> int | None:
+    """Seconds since the epoch, or None when `text` is no ISO 8601 date and time (a bare time is not accepted)."""
+    if text is None:
+        return None
+    if _EPOCH.match(text):
+        return 0
+    day = _parse_day(text)
     if day is None:
         return None
-    seconds = 0
-    if time_text.strip():
-        match = _TIME.match(time_text.strip())
-        if match is None:
-            return None
-        hours, minutes, secs = (int(match.group(i) or 0) for i in (1, 2, 3))
-        if hours > 24 or minutes > 59 or secs > 59:
-            return None
-        seconds = hours * 3600 + minutes * 60 + secs - _offset_s(match.group(4))
-    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) + seconds
-
-
-def _offset_s(text: str | None) -> int:
-    if not text or text == "Z":
-        return 0
-    digits = text[1:].replace(":", "").ljust(4, "0")
-    value = int(digits[:2]) * 3600 + int(digits[2:4]) * 60
-    return -value if text[0] == "-" else value
+    seconds: int | None = 0
+    offset: int | None = 0
+    rest = text[len(_DATE_CHARACTERS.match(text).group()) :]  # type: ignore[union-attr]
+    if rest[:1] in (" ", "T"):
+        seconds, offset = _seconds(rest[1:]), _offset_s(rest[1:], utc_offset_s)
+    if seconds is None or offset is None:
+        return None
+    return (day.toordinal() - date(1970, 1, 1).toordinal()) * DAY_S + seconds - offset
 
 
 def add_calendar(start_s: int, years: int, months: int, seconds: int) -> int:
@@ -77,9 +100,9 @@ def from_epoch(seconds: int) -> datetime:
     return datetime.fromtimestamp(max(-62_000_000_000, min(253_000_000_000, seconds)), UTC)
 
 
-def spec_fields(now_s: int) -> dict[str, int]:
+def spec_fields(now_s: int, utc_offset_s: int = 0) -> dict[str, int]:
     """What a date_spec may ask of a moment, by attribute name."""
-    moment = from_epoch(now_s)
+    moment = from_epoch(now_s + utc_offset_s)
     iso = moment.isocalendar()
     return {
         "years": moment.year,

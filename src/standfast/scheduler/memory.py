@@ -459,6 +459,7 @@ class Cluster:
 
     root: etree._Element
     now_s: int
+    utc_offset_s: int = 0  # of the coordinator's local time, which rules without a zone mean
     options: dict[str, str] = field(default_factory=dict)
     raw_options: dict[str, str] = field(default_factory=dict)
     quorate: bool = False

@@ -34,13 +34,13 @@ if TYPE_CHECKING:
     from standfast.base.situation import Situation
 
 
-def unpack(root: etree._Element, now_s: int, sanitized: bool = False, connects: bool = True) -> Cluster:
+def unpack(root: etree._Element, now_s: int, sanitized: bool = False, connects: bool = True, utc_offset_s: int = 0) -> Cluster:
     """Working memory filled from a <cib> element, which is not changed; nothing is decided yet.
 
     `sanitized`: the CIB was saved for others to look at, and private parameters may have been blanked. `connects`: who
     carries out the plan can reach Pacemaker Remote nodes; otherwise they, and bundles, are left alone.
     """
-    cluster = Cluster(root, now_s, connects=connects, sanitized=sanitized)
+    cluster = Cluster(root, now_s, utc_offset_s, connects=connects, sanitized=sanitized)
     for element in root.iter():
         element_id = element.get("id") if isinstance(element.tag, str) else None
         if element_id is not None:
@@ -97,6 +97,7 @@ def _decide(cluster: Cluster) -> Plan:
     )
 
 
-def schedule(cib: etree._Element, now_s: int, *, connects: bool = True) -> Plan:
-    """Decide what to do about the cluster that a <cib> element describes, at wall-clock second `now_s`."""
-    return decide(unpack(cib, now_s, connects=connects))
+def schedule(cib: etree._Element, now_s: int, utc_offset_s: int = 0, *, connects: bool = True) -> Plan:
+    """Decide what to do about the cluster that a <cib> element describes, at wall-clock second `now_s`; `utc_offset_s` is what
+    local time is ahead of UTC."""
+    return decide(unpack(cib, now_s, connects=connects, utc_offset_s=utc_offset_s))

@@ -182,12 +182,12 @@ def compare_versions(a: str, b: str) -> int:
 
 def _date(cluster: Cluster, expression: etree._Element) -> bool:
     operation = (expression.get("operation") or "in_range").lower()
-    start, end = parse_date(expression.get("start")), parse_date(expression.get("end"))
+    start, end = (parse_date(expression.get(k), cluster.utc_offset_s) for k in ("start", "end"))
     wrong = any(expression.get(k) is not None and v is None for k, v in (("start", start), ("end", end)))
     now_s = cluster.now_s
     if operation == "date_spec":
         spec = expression.find("date_spec")
-        return spec is not None and _date_spec(spec, now_s)
+        return spec is not None and _date_spec(cluster, spec)
     if operation == "in_range" and end is None and start is not None and not wrong:
         end = _duration_end(expression, start)
     needed = {"gt": start is not None, "lt": end is not None, "in_range": start is not None or end is not None}
@@ -223,18 +223,19 @@ def _duration_end(expression: etree._Element, start: int) -> int | None:
     return add_calendar(start, int_or(duration.get("years"), 0), months, seconds)
 
 
-def _date_spec(spec: etree._Element, now_s: int) -> bool:
-    for name, value in spec_fields(now_s).items():
+def _date_spec(cluster: Cluster, spec: etree._Element) -> bool:
+    for name, value in spec_fields(cluster.now_s, cluster.utc_offset_s).items():
         wanted = spec.get(name)
         if wanted is None:
             continue
-        low, dash, high = wanted.partition("-")
-        low_n, high_n = parse_int(low) if low else -1, parse_int(high) if high else -1
-        if low_n is None or high_n is None:
+        match = re.fullmatch(r"\s*([+]?\d{0,18})(-?)([+]?\d{0,18})", wanted, re.ASCII)
+        low, dash, high = ("", "", "") if match is None else match.groups()
+        if not low and not high:
+            _complain(cluster, spec, f"'{wanted}' is no range of {name}")
             return False
-        if not dash:
-            high_n = low_n
-        if (low_n != -1 and value < low_n) or (high_n != -1 and value > high_n):
+        if low and value < int(low):
+            return False
+        if (high or not dash) and value > int(high or low):
             return False
     return True
 

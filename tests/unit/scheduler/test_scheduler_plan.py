@@ -516,3 +516,21 @@ def test_suite_inputs_stay_out_of_the_repository() -> None:
     """The original's cases are data of another project under another licence: only their names may be here."""
     here = Path(__file__).resolve().parents[2] / "suite"
     assert {p.suffix for p in here.iterdir() if p.is_file()} <= {".py", ".txt"}
+
+
+def test_rules_ask_for_the_coordinators_local_time() -> None:
+    """Office hours in Vienna: 8 to 16 by its clocks, an hour ahead of UTC in winter."""
+    root = cib()
+    constraints = root.find("configuration/constraints")
+    assert constraints is not None
+    constraints.append(
+        etree.fromstring(
+            '<rsc_location id="office" rsc="ha-vip"><rule id="r" score="INFINITY"><expression id="e" attribute="#uname"'
+            ' operation="eq" value="n2"/><date_expression id="d" operation="date_spec"><date_spec id="s" hours="8-15"/>'
+            "</date_expression></rule></rsc_location>"
+        )
+    )
+    half_past_seven_utc = 1_700_033_400
+    for ahead_s, node in ((0, "n1"), (3600, "n2")):
+        plan = schedule(root, half_past_seven_utc, ahead_s)
+        assert [action.node for action in plan.graph.actions if action.operation == "start"] == [node]

@@ -41,6 +41,16 @@ def test_intervals(text: str | None, expected: int) -> None:
         ("20050120T00:00:00Z", 1_106_179_200),
         ("2005-W03-4", 1_106_179_200),
         ("2005-01-20 01:00:00 +01:00", 1_106_179_200),
+        ("2005-01-20T24:00", 1_106_265_600),
+        ("20050120T0000Z and more", 1_106_179_200),
+        ("2005-01-20, in winter", 1_106_179_200),
+        ("2005-20", 1_106_179_200),
+        ("epoch", 0),
+        ("2005020", None),
+        ("2005-366", None),
+        ("2005-W03", None),
+        ("2005W034", None),
+        ("12:00", None),
         ("2005-13-01", None),
         ("2005-01-20 25:00", None),
         ("never", None),
@@ -49,6 +59,14 @@ def test_intervals(text: str | None, expected: int) -> None:
 )
 def test_dates(text: str | None, expected: int | None) -> None:
     assert parse_date(text) == expected
+
+
+def test_a_time_without_a_zone_is_local_and_a_date_alone_is_not() -> None:
+    hour = 3600
+    assert parse_date("2005-01-20 01:00:00", hour) == 1_106_179_200
+    assert parse_date("2005-01-20 01:00:00Z", hour) == 1_106_179_200 + hour
+    assert parse_date("2005-01-20", hour) == 1_106_179_200
+    assert spec_fields(1_106_179_200 - 1, hour)["hours"] == 0
 
 
 def test_a_month_after_the_last_of_january() -> None:

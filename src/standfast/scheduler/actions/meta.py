@@ -97,7 +97,7 @@ def _set_start_delay(cluster: Cluster, interval: int, meta: dict[str, str]) -> N
         value = parse_ms(delay)
         meta["start-delay"] = str(0 if value is None else max(0, min(value, INT_MAX)))
         return
-    origin = parse_date(meta.get("interval-origin"))
+    origin = parse_date(meta.get("interval-origin"), cluster.utc_offset_s)
     seconds = interval // 1000
     if origin is not None and seconds > 0:
         past = cluster.now_s - origin
