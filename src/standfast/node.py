@@ -8,6 +8,7 @@ Invariant (`check`): the rooms' own.
 
 from __future__ import annotations
 
+import hashlib
 from collections import deque
 from dataclasses import dataclass
 from typing import cast
@@ -18,10 +19,12 @@ from standfast.base.ids import NodeId
 from standfast.cib.machine import CibMachine
 from standfast.controller.controller import Controller
 from standfast.controller.desk import Identity
-from standfast.controller.effects import FromAgent, FromNetwork, NodeEffect, NodeInput, Now, Tell, Wake, Woken
+from standfast.controller.effects import FromAgent, FromCloud, FromNetwork, NodeEffect, NodeInput, Now, Tell, Wake, Woken
 from standfast.executor import api as ex
 from standfast.executor.environment import Settings
 from standfast.executor.machine import Executor
+from standfast.openstack import api as cloud
+from standfast.openstack import machine as openstack
 
 CASCADE_MAX = 10_000
 """Events that one event may cause inside a node; more is a loop, and a bug."""
@@ -54,6 +57,7 @@ class Node:
         self.controller = Controller(identity, machine)
         self.executor = Executor(settings.agents or Settings(settings.name), settings.parallel_max)
         self.ips = FailoverIps(settings.peers)
+        self.openstack = openstack.OpenStack(int(hashlib.sha256(settings.boot.encode()).hexdigest()[:16], 16))
 
     def start(self, now: Now) -> tuple[NodeEffect, ...]:
         """The first effects: look at the network, take over what an earlier life held."""
@@ -71,6 +75,10 @@ class Node:
                 first = exited
             case FromNetwork(heard):
                 first = heard
+            case FromCloud(answered):
+                first = answered
+            case Woken("cloud"):
+                first = cloud.TimerFired()
             case Woken("executor"):
                 first = ex.TimerFired()
             case Woken("ip"):
@@ -83,6 +91,7 @@ class Node:
         self.controller.check()
         self.executor.check()
         self.ips.check(now.us)
+        self.openstack.check()
 
     def _cascade(self, now: Now, events: deque[object], out: list[NodeEffect]) -> None:
         for _ in range(CASCADE_MAX):
@@ -94,6 +103,8 @@ class Node:
                 effects = self.executor.step(now.us, now.wall_s, event)
             elif isinstance(event, ip.IpInput):
                 effects = self.ips.step(now.us, event)
+            elif isinstance(event, openstack.CloudInput):
+                effects = self.openstack.step(now.us, event)
             else:
                 effects = self.controller.step(now, event)  # type: ignore[arg-type]  # whatever is left is the controller's
             self._route(effects, events, out)
@@ -120,9 +131,16 @@ class Node:
                     out.append(Wake("executor", at_us))
                 case ip.SetTimer(at_us):
                     out.append(Wake("ip", at_us))
-                case ex.Tell(report) | ip.Tell(report):
+                case cloud.SetTimer(at_us):
+                    out.append(Wake("cloud", at_us))
+                case cloud.Moved(_, node):
+                    if node == self._settings.name:
+                        events.append(ip.Healed())  # what was announced before the cloud let it through, nobody has heard
+                case openstack.Announce():
+                    events.append(effect)
+                case ex.Tell(report) | ip.Tell(report) | cloud.Tell(report):
                     out.append(Tell(report))
-                case _ if isinstance(effect, ex.Completed | ex.ExecutorInput | ip.IpInput):
+                case _ if isinstance(effect, ex.Completed | ex.ExecutorInput | ip.IpInput | openstack.CloudInput):
                     events.append(effect)
                 case _:
                     out.append(cast(NodeEffect, effect))  # the unions of the rooms leave nothing else

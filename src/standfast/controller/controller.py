@@ -22,6 +22,7 @@ from standfast.cib.machine import CibMachine
 from standfast.cib.messages import decode_message
 from standfast.controller import actions, bookkeeping, coordinator, duty, messages, outbox, reading
 from standfast.controller.clients import Clients
+from standfast.controller.clouds import Clouds
 from standfast.controller.coordinator import Coordinator
 from standfast.controller.desk import Desk, Identity
 from standfast.controller.effects import (
@@ -60,6 +61,7 @@ from standfast.engine.api import (
 )
 from standfast.executor import history
 from standfast.executor.api import CancelRecurring, Completed, OpStatus, Perform, Result
+from standfast.openstack.machine import Announce
 
 ACTING_POLICIES = ("ignore", "freeze")
 """no-quorum-policy values under which what runs may go on running without quorum."""
@@ -68,7 +70,7 @@ PUSHED_OUT = 75
 """Exit code of a change that a new round of agreement pushed out before its turn (cib/effects.py, Applied)."""
 
 
-Input = NodeInput | Completed
+Input = NodeInput | Completed | Announce
 
 
 class Controller:
@@ -84,6 +86,7 @@ class Controller:
         self._say = Outbox(identity.name, self.roll, self._clients)
         self._desk = Desk(identity, self.roll, machine, self._clients, self._say)
         self._coordinator = Coordinator(identity.boot)
+        self._clouds = Clouds(identity, self.roll)
         self._is_new_life = True
         self._was_apart = False
         self._waiting: dict[tuple[NodeId, int], tuple[Envelope, int]] = {}
@@ -97,6 +100,8 @@ class Controller:
             return ()
         self._say.now = now
         self._take(event)
+        if not isinstance(event, EngineSaid) or not isinstance(event.event, Pulse | Stable | Congested):
+            self._say.add(*self._clouds.refresh(now.us, self.cib.root, self._say.propose))
         return self._say.take()
 
     @property
@@ -143,6 +148,9 @@ class Controller:
                 self._plan_made(event)
             case Completed(result):
                 self._completed(result)
+            case Announce():
+                if self._machine.is_synced:
+                    self._say.propose(self._clouds.announced(event))
             case Woken(room):
                 self._woken(room)
             case Terminate():

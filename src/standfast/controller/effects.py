@@ -13,6 +13,8 @@ from standfast.agents.ip.api import IpInput, KernelEffect, Remember
 from standfast.base.report import Report
 from standfast.engine.api import ClientEvent, ClientRequest
 from standfast.executor.api import AgentExited, EndAgent, RunAgent, RunUnit
+from standfast.openstack.api import Call, Replied
+from standfast.openstack.machine import Identified, Identify
 from standfast.scheduler.api import Plan
 
 Json = dict[str, Any]
@@ -75,6 +77,13 @@ class FromNetwork:
 
 
 @dataclass(frozen=True, slots=True)
+class FromCloud:
+    """The cloud worker answers a Call or an Identify."""
+
+    event: Replied | Identified
+
+
+@dataclass(frozen=True, slots=True)
 class PlanMade:
     """The scheduler's answer to AskPlan `number`; `fault` when there is no plan."""
 
@@ -92,7 +101,7 @@ class DiskFailed:
 
 @dataclass(frozen=True, slots=True)
 class Woken:
-    """A room's timer rang: executor | ip | coordinator | node."""
+    """A room's timer rang: executor | ip | cloud | coordinator | node."""
 
     room: str
 
@@ -102,7 +111,9 @@ class Terminate:
     """The process was asked to end (a signal): leave in order."""
 
 
-NodeInput = EngineSaid | EngineLost | Asked | HungUp | FromAgent | FromNetwork | PlanMade | DiskFailed | Woken | Terminate
+NodeInput = (
+    EngineSaid | EngineLost | Asked | HungUp | FromAgent | FromNetwork | FromCloud | PlanMade | DiskFailed | Woken | Terminate
+)
 
 # ---- effects --------------------------------------------------------------------------------------------------------
 
@@ -172,4 +183,5 @@ class Stop:
 
 
 ProcessEffect = RunAgent | RunUnit | EndAgent
-NodeEffect = ToEngine | Store | Keep | Answer | AskPlan | Wake | Tell | Stop | KernelEffect | Remember | ProcessEffect
+CloudCall = Call | Identify
+NodeEffect = ToEngine | Store | Keep | Answer | AskPlan | Wake | Tell | Stop | KernelEffect | Remember | ProcessEffect | CloudCall

@@ -152,8 +152,9 @@ def plan(wish: Wish, seen: Seen, blocked: Iterable[tuple[str, str]] = ()) -> Pla
         if home.has_subnet and is_single(item.address) and not _has_port(made, wish, seen, item, home):
             continue
         wanted.setdefault(home.network, []).append(item)
-    _set_ports(made, wish, seen, wanted, skip)
-    _clear_away(made, wish, seen)
+    if not made.actions:  # else the ports would be written twice
+        _set_ports(made, wish, seen, wanted, skip)
+        _clear_away(made, wish, seen)
     return made
 
 
@@ -297,10 +298,10 @@ def _set_exclusive(made: Plan, seen: Seen, node: NodeWish, port: Port, items: li
 def _gone(wish: Wish, seen: Seen, port: Port) -> tuple[str, ...]:
     """Addresses whose pair on this port was ours and is not wanted any more."""
     wished = {item.address for item in wish.addresses}
-    found = []
+    found = list(wish.revoked)
     for vip in seen.leftovers:
         if port.id[:KEPT_CHARS] not in kept_of(vip.description):
-            found += [ip for ip in vip.addresses if ip not in wished]
+            found += [ip for ip in vip.addresses if ip not in wished and ip not in found]
     return tuple(found)
 
 

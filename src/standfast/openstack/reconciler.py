@@ -11,7 +11,7 @@ waited for.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from standfast.base.ids import US_PER_MS, US_PER_S
@@ -22,12 +22,14 @@ from standfast.openstack.pacing import BackOff, Lanes
 from standfast.openstack.plan import Trouble
 from standfast.openstack.replies import Verdict
 from standfast.openstack.round import Batch, Memory, Outcome, Round, Steps
-from standfast.openstack.wish import Wish
+from standfast.openstack.wish import Mode, Wish
 
 OWNER = "reconciler"
 CHECK_US = 10 * US_PER_S
 CHECK_JITTER_US = 2 * US_PER_S
 SETTLE_US = 3 * US_PER_S // 2
+FIRST_US = 3 * US_PER_S
+"""How long a new coordinator waits before its first look, unless the holder needs the cloud: a failover comes first."""
 THOROUGH_US = 600 * US_PER_S
 REFUSED_US = 300 * US_PER_S
 REPEAT_US = 600 * US_PER_S
@@ -134,10 +136,15 @@ class Reconciler:
                 self._out.append(Tell(report))
         if before is not None:
             self._remember_departed(before, wish)
+        if before is not None and _without_holders(before) == _without_holders(wish) and not self._needs_holder(wish):
+            return  # a failover in mode pairs: everything is in place already, and nothing is asked
         self._refused.clear()
         self._lanes.forget((local, *(node.name for node in wish.nodes)), now_us)
-        self._thorough_at_us = now_us
-        if self._pause.failures == 0 or before is None:
+        if before is None or _without_holders(before) != _without_holders(wish):
+            self._thorough_at_us = now_us
+        if before is None:
+            self._look_at_us = now_us + (0 if self._needs_holder(wish) else FIRST_US)
+        elif self._pause.failures == 0:
             self._look_at_us = now_us
         if self.phase is Phase.OFF:
             self.phase = Phase.RESTING
@@ -148,6 +155,11 @@ class Reconciler:
             if not any(request.is_write for _, request, _ in self._flying.values()):
                 self._abandon()
                 self.phase = Phase.RESTING
+
+    def _needs_holder(self, wish: Wish) -> bool:
+        """Whether the cloud has to hear who holds an address: it is the port's own (exclusive), or the router must be nudged
+        (DVR)."""
+        return wish.mode is Mode.EXCLUSIVE or wish.dvr == "true" or (wish.dvr == "auto" and self._memory.is_dvr is True)
 
     def _begin_anew(self) -> None:
         """Another cloud, or the duty was elsewhere meanwhile: nothing that is remembered may be trusted."""
@@ -320,6 +332,10 @@ def outage(outcome: Outcome, lasts_s: int = 0) -> Report:
     if outcome.outage is Verdict.FORBIDDEN:
         return texts.forbidden("ports and subnets cannot be read", "get_port, get_subnet", outcome.detail)
     return warning("openstack.outage", what, outcome.detail, "openstack port list, with the same credentials, on this node")
+
+
+def _without_holders(wish: Wish) -> Wish:
+    return replace(wish, addresses=tuple(replace(item, holder="") for item in wish.addresses))
 
 
 def _is_refusal(trouble: Trouble) -> bool:

@@ -10,17 +10,29 @@ unknown, and the next round reads before it writes again.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field, replace
 
 from standfast.base.report import Report
 from standfast.base.wire import Malformed
 from standfast.openstack import model, replies, requests, texts
-from standfast.openstack.api import Json, Reply, Request
+from standfast.openstack.api import Fault, Json, Reply, Request
 from standfast.openstack.model import Port, Subnet
-from standfast.openstack.plan import Action, Claim, Drop, MakeVip, Seen, SetPort, Trouble, description_of, plan
+from standfast.openstack.plan import (
+    DESCRIPTION_CHARS_MAX,
+    Action,
+    Claim,
+    Drop,
+    MakeVip,
+    Seen,
+    SetPort,
+    Trouble,
+    description_of,
+    plan,
+)
 from standfast.openstack.replies import Verdict, verdict
-from standfast.openstack.wish import Wish
+from standfast.openstack.wish import Mode, Wish
 
 STAGES_MAX = 8
 DVR_OWNER = "network:router_interface_distributed"
@@ -45,6 +57,7 @@ class Memory:
     unguarded: dict[str, bool] = field(default_factory=dict)
     has_revisions: bool = True
     is_dvr: bool | None = None
+    touched: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -91,9 +104,11 @@ class Round:
     def steps(self, *, may_write: bool = True) -> Steps:
         """The batches, in order. The generator's value is the outcome."""
         try:
-            yield from self._read()
+            yield from self._read(may_write=may_write)
             if may_write:
+                yield from self._touch()
                 yield from self._write()
+                yield from self._find_out_dvr()
         except _OutageError:
             pass
         except Malformed as bad:
@@ -102,13 +117,15 @@ class Round:
 
     # ---- reading -----------------------------------------------------------------------------------------------------
 
-    def _read(self) -> Generator[Batch, tuple[Reply, ...], None]:
+    def _read(self, *, may_write: bool) -> Generator[Batch, tuple[Reply, ...], None]:
         if not self.wish.nodes:
             return
         yield from self._find_servers()
         known = yield from self._ask([*self._port_requests()])
         ports = {port.id: port for body in known for port in model.ports(body)}
         self._sort(ports)
+        if may_write:
+            yield from self._touch()  # as early as can be: routed traffic waits for it
         more: list[tuple[str, Request]] = []
         networks = [port.network for port in self.outcome.seen.ports.values()]
         unknown = [network for network in dict.fromkeys(networks) if network not in self.memory.subnets]
@@ -135,11 +152,18 @@ class Round:
     def _find_servers(self) -> Generator[Batch, tuple[Reply, ...], None]:
         """Nodes that have said nothing of themselves are looked up by name, as a person would."""
         names = [n.name for n in self.wish.nodes if not n.server and not n.nics and n.name not in self.memory.server_of_name]
-        if not names:
+        if not names or not self._is_thorough:
             return
-        (body,) = yield from self._ask([requests.list_servers(names)])
-        for own, name in model.servers(body):
-            self.memory.server_of_name[name] = own
+        request = requests.list_servers(names)
+        (reply,) = yield (request,)
+        self.outcome.calls += 1
+        answer = verdict(request, reply)
+        if answer in replies.OUTAGES and reply.fault is not Fault.SETTINGS:
+            self._outage(answer, reply)
+            raise _OutageError
+        if answer is Verdict.DONE:  # else these credentials may not ask Nova, which is needed for nothing else
+            for own, name in model.servers(reply.body):
+                self.memory.server_of_name[name] = own
 
     def _port_requests(self) -> list[Request]:
         ids: list[str] = []
@@ -199,6 +223,8 @@ class Round:
     def _leftovers(self, found: tuple[Port, ...]) -> tuple[Port, ...]:
         wished = {item.address for item in self.wish.addresses}
         ours = [port for port in found if port.owner == model.VIP_OWNER and port.device == self.wish.cluster]
+        if self.wish.revoked or not self.wish.cluster:  # what is named, and nothing that was allowed for somebody else
+            return tuple(port for port in ours if set(port.addresses) & set(self.wish.revoked))
         return tuple(port for port in ours if not wished & set(port.addresses))
 
     def _look_at(self, ports: dict[str, Port]) -> None:
@@ -329,6 +355,52 @@ class Round:
         self._blocked.add((ip, node))
         self.outcome.troubles.append(Trouble(ip, node, report))
 
+    # ---- routers that do not listen to announcements ----------------------------------------------------------------
+
+    def _touch(self) -> Generator[Batch, tuple[Reply, ...], None]:
+        """Distributed routers (ML2/OVS with DVR) keep permanent ARP entries, which only an update of a port rewrites: the last
+        port that was updated gets the traffic. So the holder's port is written when the holder is a new one (a word in its
+        description)."""
+        is_dvr = self.wish.dvr == "true" or (self.wish.dvr == "auto" and self.memory.is_dvr is True)
+        if self.wish.mode is Mode.EXCLUSIVE or not is_dvr:
+            return
+        touched: dict[str, str] = {}
+        batch: dict[str, Request] = {}
+        for item in self.wish.addresses:
+            if item.holder and self.memory.touched.get(item.address) != item.holder:
+                networks = {port.network for port in self.outcome.seen.vips.get(item.address, ())}
+                ports = [self.outcome.seen.ports[key] for key in self.outcome.seen.of_node.get(item.holder, ())]
+                for port in ports:
+                    if port.network in networks or len(ports) == 1:
+                        touched[item.address] = item.holder
+                        batch[port.id] = requests.change_port(port, item.holder, description=touched_description(port))
+        if not batch:
+            return
+        answers = yield tuple(batch.values())
+        self.outcome.calls += len(batch)
+        self.outcome.writes += len(batch)
+        for request, reply in zip(batch.values(), answers, strict=True):
+            answer = verdict(request, reply)
+            if answer is Verdict.DONE:
+                self.outcome.seen.replace(model.the_port(reply.body))
+            elif answer in replies.OUTAGES:
+                self._outage(answer, reply)
+                raise _OutageError
+            else:  # somebody else has written at the same time, which does as well
+                touched.clear()
+        self.memory.touched |= touched
+        self.outcome.done += [texts.nudged(address, node) for address, node in touched.items()]
+
+    def _find_out_dvr(self) -> Generator[Batch, tuple[Reply, ...], None]:
+        """Whether a distributed router stands in one of these networks: after the changes, because nothing waits for it."""
+        networks = list(dict.fromkeys(port.network for port in self.outcome.seen.ports.values()))
+        if self.wish.dvr != "auto" or not self._is_thorough or not networks or self.wish.mode is Mode.EXCLUSIVE:
+            return
+        (body,) = yield from self._ask([requests.list_ports("network_id", networks, ("device_owner", DVR_OWNER))])
+        self.memory.is_dvr = bool(model.ports(body))
+        if self.memory.is_dvr:
+            yield from self._touch()
+
     # ---- asking ------------------------------------------------------------------------------------------------------
 
     def _ask(self, batch: list[Request]) -> Generator[Batch, tuple[Reply, ...], list[Json]]:
@@ -353,6 +425,13 @@ class Round:
 
 def _has(port: Port, ip: str) -> bool:
     return port.allows(ip) or ip in port.addresses
+
+
+def touched_description(port: Port) -> str:
+    """The port's description with a word of ours at its end that differs each time; a description without room for it is cut."""
+    own = re.sub(r" ?\[standfast \d+\]$", "", port.description)
+    word = f"[standfast {(port.revision or 0) + 1}]"
+    return f"{own[: DESCRIPTION_CHARS_MAX - len(word) - 1]} {word}".strip()
 
 
 def _low(reply: Reply) -> str:

@@ -67,6 +67,12 @@ def forbidden(what: str, needed: str, detail: str) -> Report:
     return error("openstack.forbidden", what, why, remedy)
 
 
+def nudged(address: str, node: str) -> Report:
+    """A distributed router was told who holds an address."""
+    why = "a distributed router does not listen to announcements, only to updates of ports"
+    return notice("openstack.nudged", f"the port of {node} was updated, so that routers find {address} there", why)
+
+
 def carries(port: Port, floating_ip: str) -> Report:
     """A port that stays because a floating IP leads to it."""
     what = f"port {port.id} of {', '.join(port.addresses)} is kept, though no resource has the address any more"

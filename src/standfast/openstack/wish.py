@@ -58,7 +58,8 @@ class AddressWish:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """All of it. `cluster` marks the ports that are ours; `dvr` is auto, true or false; `remarks` say what could not be read."""
+    """All of it. `cluster` marks the ports that are ours; `dvr` is auto, true or false; `remarks` say what could not be read;
+    `revoked` are addresses that are to go from the nodes' ports whoever put them there (crm openstack revoke)."""
 
     cloud: str
     cluster: str
@@ -67,11 +68,13 @@ class Wish:
     mode: Mode = Mode.PAIRS
     dvr: str = "auto"
     remarks: tuple[Report, ...] = ()
+    revoked: tuple[str, ...] = ()
 
 
-def read(root: Element, fenced: frozenset[str] = frozenset()) -> Wish | None:
-    """The wish of a CIB; None where `openstack-cloud` is not set. `fenced` are the nodes that are to have no pairs now."""
-    cloud = option(root, CLOUD)
+def read(root: Element, fenced: frozenset[str] = frozenset(), cloud: str = "") -> Wish | None:
+    """The wish of a CIB; None where `openstack-cloud` is not set (and no `cloud` is given instead). `fenced` are the nodes that
+    are to have no pairs now."""
+    cloud = cloud or option(root, CLOUD)
     if not cloud:
         return None
     remarks: list[Report] = []

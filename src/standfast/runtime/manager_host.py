@@ -28,6 +28,7 @@ from standfast.controller.effects import (
     EngineLost,
     EngineSaid,
     FromAgent,
+    FromCloud,
     FromNetwork,
     HungUp,
     Keep,
@@ -45,7 +46,10 @@ from standfast.controller.effects import (
 )
 from standfast.executor.api import EndAgent, RunAgent, RunUnit
 from standfast.node import Node
+from standfast.openstack.api import Call
+from standfast.openstack.machine import Identify
 from standfast.runtime import planner as planning
+from standfast.runtime.cloud_line import CloudLine
 from standfast.runtime.cluster_line import ClusterLine
 from standfast.runtime.durable import JournalFile, read_file, write_file
 from standfast.runtime.holdings import Holdings
@@ -95,6 +99,7 @@ class ManagerHost:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._processes: Processes | None = None
         self._network: Network | None = None
+        self._cloud: CloudLine | None = None
 
     async def run(self) -> Stop:
         """Serve until the node stops; returns its last word."""
@@ -104,6 +109,7 @@ class ManagerHost:
             self._loop.add_signal_handler(sign, self._step, Terminate())
         self._processes = Processes(lambda event: self._step(FromAgent(event)))
         self._network = Network(self._loop, lambda event: self._step(FromNetwork(event)), self._tell)
+        self._cloud = CloudLine(self._loop, lambda event: self._step(FromCloud(event)), self._tell)
         tasks = [
             asyncio.create_task(self._planner_line(), name="planner"),
             asyncio.create_task(self._engine_line(), name="engine"),
@@ -121,6 +127,7 @@ class ManagerHost:
             await self._api.stop()
             self._network.close()
             await self._processes.stop()
+            await self._cloud.close()
             self._disk.shutdown()
             self._journal.close()
 
@@ -140,6 +147,7 @@ class ManagerHost:
     def _perform(self, effects: tuple[NodeEffect, ...]) -> None:
         assert self._processes is not None
         assert self._network is not None
+        assert self._cloud is not None
         for effect in effects:
             match effect:
                 case ToEngine() | Answer():
@@ -155,6 +163,8 @@ class ManagerHost:
                     self._store(effect)
                 case AskPlan(number, wall_s, xml, keep):
                     self._planner.ask(planning.Question(number, wall_s, xml, keep))
+                case Call() | Identify():
+                    self._cloud.perform(effect)
                 case Tell(report):
                     self._tell(report)
                 case Keep(name, data):

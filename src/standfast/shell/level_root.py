@@ -17,6 +17,7 @@ class RootLevel(Level):
         ("ra", "resource agents: what there is, and what they say of themselves"),
         ("cluster", "this node's cluster services"),
         ("corosync", "the cluster layer: links, quorum, its configuration"),
+        ("openstack", "the cloud's side of failover IPs: ports, pairs, what is missing there"),
     )
 
     @command(

@@ -35,6 +35,7 @@ LEVELS = {
     "ra": ("standfast.shell.level_ra", "RaLevel"),
     "cluster": ("standfast.shell.level_cluster", "ClusterLevel"),
     "corosync": ("standfast.shell.level_corosync", "CorosyncLevel"),
+    "openstack": ("standfast.shell.level_openstack", "OpenStackLevel"),
 }
 """Where each level lives; imported when it is entered, because a one-shot command needs one or two of them."""
 

@@ -24,7 +24,8 @@ class FakeCloud:
         self.ports: dict[str, Json] = {}
         self.subnets: list[Json] = []
         self.servers: dict[str, str] = {}
-        self.floating: list[Json] = []
+        self.others: dict[str, list[Json]] = {}
+        """What other lists show: floatingips, networks, security-groups, extensions, server_groups."""
         self.log: list[str] = []
         self.forbidden: tuple[str, ...] = ()
         """Fields and methods that the policy refuses: allowed_address_pairs, fixed_ips, POST, ..."""
@@ -96,6 +97,10 @@ class FakeCloud:
         what = request.path.strip("/").split("/")
         if request.path == "/servers":
             return self._ok({"servers": [{"id": own, "name": name} for own, name in self.servers.items()]})
+        if what[0] == "servers":
+            return self._ok({"server": {"id": what[1], "name": self.servers.get(what[1], ""), "hostId": f"host-of-{what[1]}"}})
+        if what[0] == "os-server-groups":
+            return self._ok({"server_groups": copy.deepcopy(self.others.get("server_groups", []))})
         if request.method == "GET":
             return self._list(what[1], request.query)
         if what[1] == "ports":
@@ -103,13 +108,13 @@ class FakeCloud:
         return _error(404, "NotFound", "no such resource")
 
     def _list(self, kind: str, query: tuple[tuple[str, str], ...]) -> Reply:
-        items: list[Json] = {"ports": list(self.ports.values()), "subnets": self.subnets, "floatingips": self.floating}.get(
-            kind, []
-        )
+        known: dict[str, list[Json]] = {"ports": list(self.ports.values()), "subnets": self.subnets}
+        items = known.get(kind, self.others.get(kind, []))
+        query = tuple(pair for pair in query if pair[0] != "fields")
         for name in dict.fromkeys(name for name, _ in query):
             values = [value for key, value in query if key == name]
             items = [item for item in items if any(_matches(item, name, value) for value in values)]
-        return self._ok({kind: copy.deepcopy(items)})
+        return self._ok({kind.replace("-", "_"): copy.deepcopy(items)})
 
     def _change(self, request: Request, own: str) -> Reply:
         fields: Json = copy.deepcopy((request.body or {}).get("port", {}))
@@ -187,6 +192,8 @@ class FakeCloud:
 def _matches(item: Json, name: str, value: str) -> bool:
     if name == "fixed_ips":
         return any(fixed["ip_address"] == value.partition("=")[2] for fixed in item["fixed_ips"])
+    if name == "allowed_address_pairs":
+        return any(pair["ip_address"] == value.partition("=")[2] for pair in item[name])
     return bool(item.get(name) == value)
 
 

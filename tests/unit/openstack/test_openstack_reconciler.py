@@ -32,7 +32,7 @@ def error(status: int, kind: str = "", message: str = "no") -> Reply:
 def test_from_cold_both_nodes_get_the_address_and_it_gets_its_port() -> None:
     rig = Rig()
     rig.want(VIP)
-    rig.run(8)
+    rig.run(12)
     assert rig.pairs("a") == rig.pairs("b") == (VIP,)
     port = rig.own_port()
     assert port is not None
@@ -132,7 +132,7 @@ def test_a_port_that_carries_a_floating_ip_is_kept_and_named() -> None:
     rig.run(10)
     port = rig.own_port()
     assert port is not None
-    rig.cloud.floating.append({"id": "f1", "port_id": port["id"], "floating_ip_address": "203.0.113.7"})
+    rig.cloud.others["floatingips"] = [{"id": "f1", "port_id": port["id"], "floating_ip_address": "203.0.113.7"}]
     rig.want()
     rig.run(40)
     assert rig.own_port() is not None

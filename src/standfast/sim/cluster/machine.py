@@ -23,6 +23,8 @@ from standfast.engine.api import ClientEvent, ClientRequest, Leave
 from standfast.engine.effects import Requested
 from standfast.executor import api as ex
 from standfast.node import Node, NodeSettings
+from standfast.openstack.api import Call
+from standfast.openstack.machine import Identify
 from standfast.sim.chance import Stream
 from standfast.sim.cluster.agents import Agents
 from standfast.sim.cluster.disk import Disk, Trouble
@@ -316,8 +318,8 @@ class Machine:
                     self.holdings[resource] = parameters
             case ex.RunAgent():
                 self.agents.run(self.life, effect)
-            case ex.RunUnit():
-                raise AssertionError("no units are configured here")
+            case ex.RunUnit() | Call() | Identify():
+                raise AssertionError(f"no units and no cloud are configured here: {effect}")
             case ex.EndAgent():
                 self.agents.end(self.life, effect)
             case fx.Stop(exit_code, _):

@@ -1,0 +1,99 @@
+"""Loopback ports of this machine inside a host made of namespaces: TCP there, a Unix socket between, TCP here.
+
+`Relay` is this end; it counts the HTTP requests that go through. The other end is this file run as a program inside the host.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from standfast.lab.lab import Host
+
+REQUEST = re.compile(rb"(?:^|\r\n|\})((?:GET|POST|PUT|DELETE) /\S* HTTP/1\.1)\r\n")
+
+
+class Relay:
+    """Lets hosts reach ports of 127.0.0.1. `requests` are the first lines of all HTTP requests so far, as (port, line)."""
+
+    def __init__(self, folder: Path, ports: tuple[int, ...]) -> None:
+        self.requests: list[tuple[int, str]] = []
+        self._folder = folder
+        self._ports = ports
+        self._children: list[subprocess.Popen[bytes]] = []
+        self._loop = asyncio.new_event_loop()
+        self._is_ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        assert self._is_ready.wait(10)
+
+    def open(self, host: Host) -> None:
+        """Listen inside a host."""
+        argv = [sys.executable, __file__, str(self._folder), *map(str, self._ports)]
+        self._children.append(host.start(argv, self._folder / "relay.log"))
+
+    def writes(self) -> list[str]:
+        return [line for _, line in self.requests if not line.startswith("GET")]
+
+    def close(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(5)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        for port in self._ports:
+            self._loop.run_until_complete(asyncio.start_unix_server(self._serve(port), str(self._folder / f"{port}.sock")))
+        self._is_ready.set()
+        self._loop.run_forever()
+
+    def _serve(self, port: int):  # type: ignore[no-untyped-def]
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            try:
+                there = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                writer.close()
+                return
+            await asyncio.gather(
+                pump(reader, there[1], lambda data: self._count(port, data)), pump(there[0], writer), return_exceptions=True
+            )
+
+        return serve
+
+    def _count(self, port: int, data: bytes) -> None:
+        self.requests += [(port, found[1].decode()) for found in REQUEST.finditer(data)]
+
+
+async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, seen=lambda data: None) -> None:  # type: ignore[no-untyped-def]
+    """Everything from one end to the other."""
+    try:
+        while data := await reader.read(1 << 16):
+            seen(data)
+            writer.write(data)
+            await writer.drain()
+    except OSError:
+        pass
+    finally:
+        writer.close()
+
+
+async def inside(folder: Path, ports: list[int]) -> None:
+    """The end inside a host."""
+
+    def serve(port: int):  # type: ignore[no-untyped-def]
+        async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            there = await asyncio.open_unix_connection(str(folder / f"{port}.sock"))
+            await asyncio.gather(pump(reader, there[1]), pump(there[0], writer), return_exceptions=True)
+
+        return one
+
+    for port in ports:
+        await asyncio.start_server(serve(port), "127.0.0.1", port)
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(inside(Path(sys.argv[1]), [int(word) for word in sys.argv[2:]]))
