@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class NodeStatus:
-    """A node as `crm_mon` shows it. `expected_up` is None where it is not told: then it is whether the node is up to stay."""
+    """A node as `crm_mon` shows it. `expected_up` is None where it is not told: then it is whether the node is up to stay.
+    A guest node is a remote one with a `launcher`, the resource inside which it runs, now on `host`."""
 
     name: str
     id: str
@@ -26,6 +27,8 @@ class NodeStatus:
     is_dc: bool = False
     resources_running: int = 0
     health: str = "green"
+    launcher: str = ""
+    host: str = ""
     attributes: tuple[tuple[str, str], ...] = ()
 
 
@@ -50,11 +53,13 @@ class OperationStatus:
 @dataclass(frozen=True, slots=True)
 class ResourceStatus:
     """A resource, or a group or clone with `children`, as `crm_mon` shows it. `role` is the current one (Started, Stopped,
-    Starting, ...); `nodes` where it is active."""
+    Starting, ...); `nodes` where it is active. A bundle's children are its replicas, whose children are its resources; `label`
+    is its image or a replica's address, and `agent` the kind of container."""
 
     id: str
-    kind: str  # primitive | group | clone | bundle
+    kind: str  # primitive | group | clone | bundle | replica
     agent: str = ""
+    label: str = ""
     role: str = "Stopped"
     target_role: str = ""
     nodes: tuple[str, ...] = ()

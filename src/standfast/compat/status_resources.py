@@ -6,6 +6,7 @@ Owns: one resource's line, and which lines a group or clone makes of its members
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from standfast.base.situation import OperationStatus, ResourceStatus, Situation
 from standfast.compat.exit_codes import is_masked_probe, ocf_text
@@ -116,10 +117,49 @@ def _is_listed(resource: ResourceStatus, view: View) -> bool:
 def _resource(page: Page, resource: ResourceStatus, situation: Situation, view: View, parent: ResourceStatus | None) -> None:
     if resource.kind == "clone":
         _clone(page, resource, situation, view)
-    elif resource.kind in {"group", "bundle"}:
+    elif resource.kind == "bundle":
+        _bundle(page, resource, situation, view)
+    elif resource.kind == "group":
         _group(page, resource, situation, view, parent)
-    else:
+    elif view.detail or not is_internal(resource):
         page.item(resource_text(resource, situation, parent=parent, with_node=view.places))
+
+
+def is_internal(resource: ResourceStatus) -> bool:
+    """Whether a resource is implied by another one: a guest node's connection."""
+    return is_true(dict(resource.meta).get("internal_rsc", "false"))
+
+
+def _bundle(page: Page, bundle: ResourceStatus, situation: Situation, view: View) -> None:
+    """One line for each replica, about what runs inside (or the container); with details, each of its resources."""
+    several = len(bundle.children) > 1
+    flags = (" (unique)" if is_unique(bundle) else "") + (" (unmanaged)" if bundle.maintenance or not bundle.managed else "")
+    page.begin(f"Container bundle{' set' if several else ''}: {bundle.id} [{bundle.label}]{flags}")
+    for replica in bundle.children:
+        address, container, child, connection = _parts(replica)
+        if view.detail:
+            if several:
+                page.item(f"Replica[{replica.id}]")
+            page.level += 1
+            for part in (address, child, container, connection):
+                if part is not None:
+                    page.item(resource_text(part, situation))
+            page.end()
+            continue
+        name = (connection or container).id + (f" ({replica.label})" if replica.label else "")
+        # Shown where the container is: the replica itself is the node of what runs inside.
+        page.item(resource_text(replace(child or container, nodes=container.nodes), situation, name=name))
+    page.end()
+
+
+def _parts(replica: ResourceStatus) -> tuple[ResourceStatus | None, ResourceStatus, ResourceStatus | None, ResourceStatus | None]:
+    """(address, container, what runs inside, connection) of a replica, which are in the order address, inside, container,
+    connection where they exist (a reply may hold anything)."""
+    children = list(replica.children) or [replica]
+    address = children.pop(0) if replica.label and len(children) > 1 else None
+    if len(children) < 3:
+        return address, children[0], None, None
+    return address, children[1], children[0], children[2]
 
 
 def resource_text(
@@ -129,10 +169,11 @@ def resource_text(
     with_node: bool = True,
     parent: ResourceStatus | None = None,
     nodes: bool = True,
+    name: str = "",
 ) -> str:
     """One primitive on one line: `vip<TAB>(ocf:heartbeat:IPaddr2):<TAB> Started node1 (disabled)`; pcmk__native_output_string.
     `parent` is the clone that it is an instance of."""
-    name = resource.id if parent is not None and is_unique(parent) else base_id(resource.id)
+    name = name or (resource.id if parent is not None and is_unique(parent) else base_id(resource.id))
     node = resource.nodes[0] if with_node and len(resource.nodes) == 1 else ""
     text = f"{name}\t({resource.agent}):\t"
     text += " ORPHANED" if resource.orphaned else ""
@@ -186,8 +227,7 @@ def _group(page: Page, group: ResourceStatus, situation: Situation, view: View, 
         words.append("unmanaged")
     if is_disabled(group):
         words.append("disabled")
-    kind = "Resource Group" if group.kind == "group" else "Container bundle"
-    page.begin(f"{kind}: {group.id}" + (f" ({', '.join(words)})" if words else ""))
+    page.begin(f"Resource Group: {group.id}" + (f" ({', '.join(words)})" if words else ""))
     if view.brief:
         brief_lines(page, group.children, inactive=True, with_nodes=True)
     else:

@@ -14,7 +14,16 @@ from standfast.base.situation import FailCount, NodeStatus, OperationStatus, Res
 from standfast.compat.dates import Date, ctime_text, iso_text
 from standfast.compat.exit_codes import execution_text, interval_text, is_masked_probe, ocf_text
 from standfast.compat.status_page import FULL, Page, View, count_text, is_true, sorted_nodes
-from standfast.compat.status_resources import base_id, brief_lines, is_wanted, leaves, placed, resource_text, resources_section
+from standfast.compat.status_resources import (
+    base_id,
+    brief_lines,
+    is_internal,
+    is_wanted,
+    leaves,
+    placed,
+    resource_text,
+    resources_section,
+)
 
 INFINITY = 1_000_000
 STATES = {
@@ -139,8 +148,15 @@ def _options(options: Mapping[str, str]) -> list[str]:
 
 
 def display_name(node: NodeStatus, view: View) -> str:
-    """The name, with the id when details are wanted."""
-    return f"{node.name} ({node.id})" if view.detail and node.id.lower() != node.name.lower() else node.name
+    """The name, with the id (of a guest, the host) when details are wanted."""
+    name = f"{node.name}@{node.host}" if view.detail and node.launcher else node.name
+    return f"{name} ({node.id})" if view.detail and node.id.lower() != node.name.lower() else name
+
+
+def _prefix(node: NodeStatus) -> str:
+    if node.launcher:
+        return "Guest"
+    return "Remote" if node.kind == "remote" else ""
 
 
 def _is_shown(node: NodeStatus, view: View) -> bool:
@@ -153,13 +169,14 @@ def _nodes(situation: Situation, view: View) -> list[str]:
     if not shown:
         return []
     page.begin("Node List")
-    lists: dict[str, list[str]] = {"Online": [], "OFFLINE": [], "RemoteOnline": [], "RemoteOFFLINE": []}
+    lists: dict[str, list[str]] = {"Online": [], "OFFLINE": [], "RemoteOnline": [], "RemoteOFFLINE": [], "GuestOnline": []}
     for node in shown:
         if _is_special(node) or view.by_node or view.detail:
             _node(page, node, situation, view)
         else:
-            title = ("Remote" if node.kind == "remote" else "") + ("Online" if node.online else "OFFLINE")
-            lists[title].append(display_name(node, view))
+            title = _prefix(node) + ("Online" if node.online else "OFFLINE")
+            if title in lists:  # a guest that is down is not shown
+                lists[title].append(display_name(node, view))
     for title, names in lists.items():
         if names:
             page.item(f"{title}: [ {' '.join(names)} ]")
@@ -195,15 +212,18 @@ def node_state(node: NodeStatus) -> str:
 
 
 def _node(page: Page, node: NodeStatus, situation: Situation, view: View) -> None:
-    kind = "RemoteNode" if node.kind == "remote" else "Node"
-    text = f"{kind} {display_name(node, view)}: {node_state(node)}"
+    text = f"{_prefix(node)}Node {display_name(node, view)}: {node_state(node)}"
     text += {"red": " (health is RED)", "yellow": " (health is YELLOW)"}.get(node.health, "")
     if view.detail and node.online and node.kind == "member":
         text += f", feature set {feature_set(node)}"
     if not view.by_node:
         page.item(text)
         return
-    running = [(leaf, clone) for leaf, clone in placed(situation, node.name) if is_wanted(leaf, view)]
+    running = [
+        (leaf, clone)
+        for leaf, clone in placed(situation, node.name)
+        if is_wanted(leaf, view) and (view.detail or not is_internal(leaf))
+    ]
     if view.brief and not running:
         return
     page.begin(text)

@@ -233,6 +233,7 @@ def _node(node: NodeStatus) -> dict[str, str | None]:
         "is_dc": _bool(node.is_dc),
         "resources_running": str(node.resources_running),
         "type": node.kind,
+        "id_as_resource": node.launcher or None,
     }
 
 
@@ -254,6 +255,18 @@ def _resource(tree: Tree, resource: ResourceStatus, situation: Situation, clone:
             target_role=resource.target_role or None,
         )
         clone = resource
+    elif resource.kind == "bundle":
+        tree.open(
+            "bundle",
+            id=resource.id,
+            type=resource.agent,
+            image=resource.label,
+            unique=_bool(is_unique(resource)),
+            managed=managed,
+            failed=_bool(resource.failed),
+        )
+    elif resource.kind == "replica":
+        tree.open("replica", id=resource.id)
     else:
         number = str(len(resource.children))
         tree.open("group", id=resource.id, number_resources=number, managed=managed, disabled=_bool(is_disabled(resource)))

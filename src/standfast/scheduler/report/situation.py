@@ -6,6 +6,7 @@ from standfast.base.situation import FailCount, NodeStatus, OperationStatus, Res
 from standfast.scheduler.actions.places import current_node, is_active
 from standfast.scheduler.memory import Cluster, Node, Resource, Variant, primitives
 from standfast.scheduler.placement.scores import parse_score
+from standfast.scheduler.unpack.bundles import BundleData
 from standfast.scheduler.unpack.entries import HistoryEntry
 from standfast.scheduler.unpack.failcounts import fail_count
 from standfast.scheduler.unpack.resources import is_disabled
@@ -42,6 +43,7 @@ def situation_of(cluster: Cluster) -> Situation:
 
 
 def _node(cluster: Cluster, node: Node) -> NodeStatus:
+    host = None if node.launcher is None else current_node(node.launcher)
     return NodeStatus(
         name=node.name,
         id=node.id,
@@ -57,6 +59,8 @@ def _node(cluster: Cluster, node: Node) -> NodeStatus:
         is_dc=node is cluster.dc,
         resources_running=len(node.running),
         health=health_of(cluster, node),
+        launcher="" if node.launcher is None else node.launcher.id,
+        host="" if host is None else host.name,
         attributes=tuple(sorted((name, value) for name, value in node.attrs.items() if _is_shown(name))),
     )
 
@@ -84,7 +88,36 @@ def health_of(cluster: Cluster, node: Node) -> str:
     return health
 
 
+def _bundle(bundle: Resource, data: BundleData) -> ResourceStatus:
+    """A bundle by its replicas: of each, the address, what runs inside, the container, the connection."""
+    replicas = []
+    for replica in data.all:
+        parts = (replica.ip, replica.child, replica.container, replica.remote)
+        children = tuple(_resource(part) for part in parts if part is not None)
+        active = all(child.active for child in children)
+        replicas.append(
+            ResourceStatus(str(replica.offset), "replica", label=replica.address or "", active=active, children=children)
+        )
+    return ResourceStatus(
+        id=bundle.id,
+        kind="bundle",
+        agent=data.agent,
+        label=data.image,
+        target_role=bundle.meta.get("target-role", ""),
+        active=is_active(bundle, everywhere=True),
+        orphaned=bundle.removed,
+        blocked=bundle.blocked,
+        maintenance=bundle.maintenance,
+        managed=bundle.managed,
+        failed=bundle.failed,
+        children=tuple(replicas),
+        meta=(("globally-unique", "true" if bundle.unique else "false"),),
+    )
+
+
 def _resource(rsc: Resource) -> ResourceStatus:
+    if rsc.replicas is not None:
+        return _bundle(rsc, rsc.replicas)
     children = tuple(_resource(child) for child in rsc.children)
     role = rsc.role if not rsc.children else Role.STOPPED
     if role == Role.STARTED and rsc.top().promotable:
@@ -96,7 +129,7 @@ def _resource(rsc: Resource) -> ResourceStatus:
     agent = ":".join(part for part in rsc.agent if part) if not rsc.children else ""
     return ResourceStatus(
         id=rsc.id,
-        kind={Variant.PRIMITIVE: "primitive", Variant.GROUP: "group", Variant.CLONE: "clone"}.get(rsc.variant, "bundle"),
+        kind={Variant.PRIMITIVE: "primitive", Variant.GROUP: "group", Variant.CLONE: "clone"}[rsc.variant],
         agent=agent,
         role=_PENDING.get(rsc.pending_action, ROLE_TEXT[role]),
         target_role=rsc.meta.get("target-role", ""),

@@ -48,6 +48,7 @@ class Replica:
 class BundleData:
     """What only bundles have. `clone` holds the primitives inside the replicas, if there are any."""
 
+    agent: str  # docker or podman
     image: str
     max: int
     per_host: int
@@ -112,7 +113,7 @@ def unpack_bundle(cluster: Cluster, bundle: Resource) -> bool:
         bundle.unique = False
     _read_ports(cluster, config)
     _read_mounts(cluster, config)
-    data = BundleData(container.get("image") or "", config.replicas, config.per_host, promoted_max)
+    data = BundleData(config.agent, container.get("image") or "", config.replicas, config.per_host, promoted_max)
     bundle.replicas = data
     primitive = bundle.xml.find("primitive")
     if primitive is not None:
