@@ -194,6 +194,14 @@ def cluster_line(
     folder = start.paths.state_dir / "engine"
     make_folder(folder)
     tools = ProviderTools(start.paths.run_dir, reopen_logs, admin_gid)
+    if start.config.own.engine == "etcd":
+        from standfast.runtime.etcd_client import Access
+        from standfast.runtime.etcd_line import EtcdLine
+
+        etcd = start.config.own.etcd
+        access = Access(etcd.ca_file, etcd.cert_file, etcd.key_file, etcd.user, etcd.password_file)
+        nodes = roster(start)
+        return EtcdLine(nodes, etcd.endpoints, etcd.prefix, etcd.ttl_s, access, folder, os.urandom, tools, tell)
     from standfast.runtime.corosync_line import CorosyncLine
 
     return CorosyncLine(roster(start), start.config.own.lease_given_ms, folder, tools, tell)
