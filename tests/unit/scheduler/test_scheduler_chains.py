@@ -78,3 +78,17 @@ def test_a_ring_of_orders_and_colocations_is_no_traceback() -> None:
     constraints.append(etree.fromstring('<rsc_colocation id="knot" rsc="r0" with-rsc="r39" score="INFINITY"/>'))
     plan = planned(root)
     assert any(report.code == "scheduler.blocked" for report in plan.notices)
+
+
+def test_the_laws_see_a_start_where_it_is_banned_and_a_second_one() -> None:
+    cluster = unpack(chain(2, ORDER), NOW_S)
+    graph = decide(cluster).graph
+    assert broken(cluster, graph) == []
+    start = next(op for op in cluster.actions if op.task == "start" and op.rsc is cluster.by_id["r0"])
+    other = next(op for op in cluster.actions if op.task == "start" and op.rsc is cluster.by_id["r1"])
+    other.rsc = start.rsc
+    assert broken(cluster, graph) == ["r0 starts 2 times"]
+    other.rsc = cluster.by_id["r1"]
+    assert start.node is not None
+    del cluster.by_id["r0"].allowed[start.node.id]
+    assert broken(cluster, graph) == [f"r0 starts on {start.node.name}, where it is banned"]
