@@ -79,6 +79,7 @@ def main() -> int:
             known.update(verdict.known)
             if not verdict.agrees:
                 odd.append((seed, verdict))
+                print(f"seed {seed} differs: {_class(verdict)}", flush=True)
             if time.monotonic() - last > 10:
                 last = time.monotonic()
                 print(f"{classes.total()} of {options.clusters}, {len(odd)} differ", flush=True)

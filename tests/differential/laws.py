@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 from lxml import etree
@@ -60,9 +61,40 @@ def _no_start_where_banned(graph: Graph, scores: list[str]) -> None:
             raise LawBroken(f"{action.operation_key} on {action.node}, where it is banned")
 
 
-def second_plan(root: etree._Element) -> list[str]:
-    """What is planned after a plan was carried out: nothing, or what a listed exception says."""
-    first = decide(unpack(root, NOW_S))
-    outcome = execute(root, first.graph, NOW_S)
-    second = decide(unpack(outcome.cib, NOW_S))
-    return [f"{a.operation_key} {a.node}".strip() for a in second.graph.actions if a.kind != ActionKind.PSEUDO]
+def settles(root: etree._Element, rounds: int = 3) -> list[str]:
+    """Carry a plan out, plan again, and so on: what is still planned after `rounds`, which is nothing, or an exception.
+
+    The controller does more than `execute` (which, like the original's tool, only records results): nodes that were told to go
+    are gone, what was deleted, cancelled or cleared is forgotten.
+    """
+    for _ in range(rounds):
+        graph = decide(unpack(root, NOW_S)).graph
+        if not graph.actions:
+            return []
+        root = execute(root, graph, NOW_S).cib
+        for action in graph.actions:
+            _forget(root, action)
+    return [f"{a.operation_key} {a.node}".strip() for a in decide(unpack(root, NOW_S)).graph.actions]
+
+
+def _forget(root: etree._Element, action: Action) -> None:
+    state = next((s for s in root.iterfind("status/node_state") if s.get("id") == action.node_id), None)
+    if state is None:
+        return
+    gone: list[etree._Element] = []
+    if action.operation == "do_shutdown":
+        for name, value in (("in_ccm", "false"), ("crmd", "offline"), ("join", "down"), ("expected", "down")):
+            state.set(name, value)
+        gone = [child for child in state if child.tag in ("lrm", "transient_attributes")]
+    elif action.operation == "clear_failcount":
+        names = (f"fail-count-{action.resource}", f"last-failure-{action.resource}")
+        gone = [p for p in state.iter("nvpair") if re.split("[#:]", p.get("name", ""))[0] in names]
+        gone += [o for o in state.iter("lrm_rsc_op") if o.get("id", "") == f"{action.resource}_last_failure_0"]
+    elif action.operation in ("delete", "lrm_delete"):
+        gone = [r for r in state.iter("lrm_resource") if r.get("id") in (action.resource, action.long_id)]
+    elif action.operation == "cancel":
+        gone = [o for o in state.iter("lrm_rsc_op") if o.get("operation_key") == action.operation_key]
+    for element in gone:
+        parent = element.getparent()
+        if parent is not None:
+            parent.remove(element)

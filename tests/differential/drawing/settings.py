@@ -23,7 +23,6 @@ def draw_options(chance: Chance, config: etree._Element, fencing: bool) -> None:
         ("stonith-action", 0.15, ("reboot", "off")),
         ("stonith-timeout", 0.1, ("60s", "120s")),
         ("startup-fencing", 0.15, ("true", "false")),
-        ("concurrent-fencing", 0.15, ("true", "false")),
         ("priority-fencing-delay", 0.15, ("0", "30s")),
         ("cluster-delay", 0.1, ("60s", "90")),
         ("cluster-recheck-interval", 0.1, ("5min",)),
@@ -34,6 +33,8 @@ def draw_options(chance: Chance, config: etree._Element, fencing: bool) -> None:
     for name, often, allowed in choices:
         if chance.may("options", often):
             values[name] = chance.pick(allowed)
+    # Always said: its default is chosen when Pacemaker is built, and Debian's differs from 3.x.
+    values["concurrent-fencing"] = "false" if chance.may("options", 0.2) else "true"
     if chance.on["opt-in"]:
         values["symmetric-cluster"] = "false"
     if chance.on["cluster-maintenance"]:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from standfast.scheduler.api import INFINITY
-from standfast.scheduler.placement.scores import add_scores, parse_score, scaled, score_text
+from standfast.scheduler.placement.scores import add_scores, float32, parse_score, scaled, score_text
 
 scores = st.integers(-INFINITY, INFINITY)
 
@@ -43,6 +43,19 @@ def test_scaling_never_loses_a_preference(factor: float, points: int) -> None:
         assert result > 0
     if factor < 0 and points > 0:
         assert result < 0
+
+
+@given(st.floats(-1, 1, width=32), scores)
+def test_scaling_is_single_precision_odd_and_exact_at_one(factor: float, points: int) -> None:
+    assert float32(factor) == factor
+    assert scaled(1.0, points) == points
+    assert scaled(-factor, points) == -scaled(factor, points)
+    assert scaled(0.0, points) == scaled(factor, 0) == 0
+
+
+def test_the_order_of_additions_matters() -> None:
+    assert add_scores(add_scores(INFINITY, -5), 5) == INFINITY
+    assert add_scores(add_scores(999_999, 5), -5) == INFINITY != add_scores(999_999, add_scores(5, -5))
 
 
 @given(st.text())
