@@ -27,9 +27,9 @@ class NodeStatus:
     is_dc: bool = False
     resources_running: int = 0
     health: str = "green"
+    attributes: tuple[tuple[str, str], ...] = ()
     launcher: str = ""
     host: str = ""
-    attributes: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,6 @@ class ResourceStatus:
     id: str
     kind: str  # primitive | group | clone | bundle | replica
     agent: str = ""
-    label: str = ""
     role: str = "Stopped"
     target_role: str = ""
     nodes: tuple[str, ...] = ()
@@ -74,6 +73,7 @@ class ResourceStatus:
     unclean: bool = False
     children: tuple[ResourceStatus, ...] = ()
     meta: tuple[tuple[str, str], ...] = ()
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
