@@ -36,6 +36,7 @@ class Seen:
     vips: dict[str, tuple[Port, ...]] = field(default_factory=dict)
     leftovers: tuple[Port, ...] = ()
     departed: tuple[Port, ...] = ()
+    given: tuple[str, ...] = ()
 
     def ports_of(self, node: str, network: str) -> tuple[Port, ...]:
         """A node's ports in a network."""
@@ -235,8 +236,8 @@ def _may_leave(made: Plan, seen: Seen, item: AddressWish, port: Port) -> bool:
     """Modes pairs and fenced: the address must not be an ordinary one of a node's port; the first one of a port is the node's
     own."""
     node = seen.node_of(port.id)
-    if port.addresses[:1] == (item.address,):
-        made.troubles.append(Trouble(item.address, "", _nodes_own(item, node)))
+    if len(port.fixed_ips) < 2 or item.address not in seen.given:
+        made.troubles.append(Trouble(item.address, "", _nodes_own(item, node, port)))
         return False
     rest = tuple(fixed for fixed, ip in zip(port.fixed_ips, port.addresses, strict=True) if ip != item.address)
     more = () if port.allows(item.address) or port.has_port_security is False else (item.address,)
@@ -283,7 +284,9 @@ def _set_exclusive(made: Plan, seen: Seen, node: NodeWish, port: Port, items: li
     singles = [item for item in items if is_single(item.address)]
     less = tuple(ip for ip in (*gone, *(item.address for item in singles)) if port.allows(ip))
     more = tuple(i.address for i in items if not is_single(i.address) and not port.allows(i.address))
-    loses = [i.address for i in singles if i.holder not in ("", node.name) and i.address in port.addresses[1:]]
+    loses = [
+        i.address for i in singles if i.holder not in ("", node.name) and i.address in port.addresses and len(port.fixed_ips) > 1
+    ]
     free = [i.address for i in singles if i.holder == node.name and not seen.vips.get(i.address)]
     gains = [ip for ip in free if ip not in port.addresses]
     fixed: tuple[FixedIp, ...] | None = None
@@ -354,9 +357,11 @@ def _reserved(item: AddressWish, port: Port) -> Report:
     return error("openstack.reserved", what, why, f"openstack port delete {port.id}, or openstack-mode=pairs")
 
 
-def _nodes_own(item: AddressWish, node: str) -> Report:
-    what = f"{item.label} is the own address of {node}'s port"
-    return error("openstack.own-address", what, "a failover IP has to be an address of no node", "choose another address")
+def _nodes_own(item: AddressWish, node: str, port: Port) -> Report:
+    what = f"{item.label} is a fixed address of {node}'s own port"
+    why = "a failover IP has to be an address of no node; what is there may be in use, so Standfast leaves it alone"
+    remedy = f"openstack port unset --fixed-ip ip-address={item.address} {port.id}, or choose another address"
+    return error("openstack.own-address", what, why, remedy)
 
 
 def _portless(item: AddressWish, node: NodeWish) -> Report:

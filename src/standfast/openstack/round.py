@@ -44,7 +44,8 @@ class Memory:
 
     `port_of_mac` and `vips` are ids; `confirmed` are (port, address) that were seen allowed, with the revision of that sight;
     `departed` are ports of nodes that left the configuration, `leftovers` ports of ours that nothing needs; `unguarded` are ports
-    without port security where the cloud does not say so; `has_revisions` is False where the cloud refuses If-Match."""
+    without port security where the cloud does not say so; `given` are addresses that became a port's own (mode
+    exclusive); `has_revisions` is False where the cloud refuses If-Match."""
 
     port_of_mac: dict[str, str] = field(default_factory=dict)
     ports_of_server: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -58,6 +59,7 @@ class Memory:
     has_revisions: bool = True
     is_dvr: bool | None = None
     touched: dict[str, str] = field(default_factory=dict)
+    given: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -152,7 +154,7 @@ class Round:
     def _find_servers(self) -> Generator[Batch, tuple[Reply, ...], None]:
         """Nodes that have said nothing of themselves are looked up by name, as a person would."""
         names = [n.name for n in self.wish.nodes if not n.server and not n.nics and n.name not in self.memory.server_of_name]
-        if not names or not self._is_thorough:
+        if not names or (self.memory.server_of_name and not self._is_thorough):
             return
         request = requests.list_servers(names)
         (reply,) = yield (request,)
@@ -231,6 +233,7 @@ class Round:
         """Put the addresses' ports in place, and notice what others have undone."""
         seen, memory = self.outcome.seen, self.memory
         networks = {port.network for port in seen.ports.values()}
+        seen.given = tuple(self.memory.given)
         seen.subnets = tuple(subnet for network in sorted(networks) for subnet in memory.subnets.get(network, ()))
         for item in self.wish.addresses:
             having = tuple(p for p in ports.values() if item.address in p.addresses and p.network in networks)
@@ -328,6 +331,9 @@ class Round:
                     self.memory.vips[action.address.address] = port.id
             outcome.done.append(texts.said(action))
             if isinstance(action, SetPort):
+                if action.fixed_ips is not None:
+                    self.memory.given |= dict.fromkeys(action.gives, action.node)
+                    seen.given = tuple(self.memory.given)
                 holders = {item.address: item.holder for item in self.wish.addresses}
                 outcome.moved += [
                     (ip, action.node) for ip in action.gives if action.fixed_ips is not None and holders.get(ip) == action.node

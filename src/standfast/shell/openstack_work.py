@@ -112,10 +112,8 @@ def chosen(found: Wish, words: Sequence[str]) -> tuple[AddressWish, ...]:
 def carry_out(worker: Worker, wish_now: Wish, *, is_thorough: bool = False) -> Done:
     """Rounds until all is right, or nothing moves any more. The last round only reads: what it does not see is not done."""
     done, memory = Done(), Memory()
-    for number in range(ROUNDS_MAX):
-        outcome: Outcome = drive(
-            worker, Round(wish_now, memory, is_thorough=is_thorough or (number == 0 and _lacks(wish_now))).steps()
-        )
+    for _ in range(ROUNDS_MAX):
+        outcome: Outcome = drive(worker, Round(wish_now, memory, is_thorough=is_thorough).steps())
         done.changes += outcome.done
         if outcome.outage is not None:
             done.troubles = [outage(outcome)]
@@ -128,11 +126,6 @@ def carry_out(worker: Worker, wish_now: Wish, *, is_thorough: bool = False) -> D
         done.troubles.append(error("openstack.restless", what, "somebody else writes them all the time", "crm openstack status"))
     done.calls = worker.calls
     return done
-
-
-def _lacks(wish_now: Wish) -> bool:
-    """Whether nodes have to be looked up by name, which only a thorough round does."""
-    return any(not node.nics and not node.server for node in wish_now.nodes)
 
 
 def survey(worker: Worker, wish_now: Wish, *, is_deep: bool) -> Survey:

@@ -158,6 +158,8 @@ class FakeCloud:
             if having not in ("", port["id"]):
                 return _error(409, "IpAddressAlreadyAllocated", f"IP address {fixed['ip_address']} already allocated")
             fixed["subnet_id"] = self._subnet(port["network_id"], fixed["ip_address"])
+        if "fixed_ips" in fields:
+            fields["fixed_ips"].sort(key=lambda fixed: str(fixed["ip_address"]))  # as Neutron shows them: as texts
         self._write(port, fields)
         return self._ok({"port": copy.deepcopy(port)})
 
