@@ -94,7 +94,8 @@ class Host(Space):
 class Lab:
     """`with Lab(["test-node-1", "test-node-2"]) as lab:` - everything in it is gone afterwards."""
 
-    def __init__(self, names: list[str], client: str = "client") -> None:
+    def __init__(self, names: list[str], client: str = "client", others: tuple[str, ...] = ()) -> None:
+        """`names` are the cluster's nodes; `others` are hosts beside it (an etcd), in `self.others`."""
         self.folder = Path(tempfile.mkdtemp(prefix="standfast-lab-"))
         self._open: list[Space] = []
         try:
@@ -102,6 +103,7 @@ class Lab:
             self.switch.run(["ip", "link", "add", "br0", "type", "bridge"])
             self.switch.run(["ip", "link", "set", "br0", "up"])
             self.hosts = {name: self._host(name, f"172.16.0.{10 * (n + 1)}") for n, name in enumerate(names)}
+            self.others = {name: self._host(name, f"172.16.0.{150 + n}") for n, name in enumerate(others)}
             self.client = self._opened(Space(client, host=False))
             self._plug(self.client, CLIENT_IP)
         except BaseException:

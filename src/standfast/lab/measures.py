@@ -69,7 +69,7 @@ class Rig:
     """One stack on fresh hosts with a client that asks every 2 ms. Use as a context manager."""
 
     def __init__(self, kind: type[Stack]) -> None:
-        self.lab = Lab(list(NAMES))
+        self.lab = Lab(list(NAMES), others=kind.others)
         self._ends = contextlib.ExitStack()
         self._ends.callback(self.lab.close)
         try:
@@ -225,7 +225,7 @@ def idle_run(kinds: list[type[Stack]], tell: Callable[[str], None]) -> dict[str,
     with contextlib.ExitStack() as ends:
         stacks = []
         for kind in kinds:
-            lab = ends.enter_context(Lab(list(NAMES)))
+            lab = ends.enter_context(Lab(list(NAMES), others=kind.others))
             stacks.append(kind(lab))
             stacks[-1].prepare()
             stacks[-1].boot()

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from standfast.base.report import Refused
 from standfast.client.connection import Connection
-from standfast.lab import files
+from standfast.lab import engines, files
 from standfast.lab.lab import VIP, Host, Lab, path_of_commands, wait_until
 
 SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
@@ -31,6 +31,8 @@ class Stack:
     """The process whose kill -9 is the next of kin to that of Standfast's manager; "" where there is none."""
     settle_s = 2.0
     """How long it is left alone before each fault."""
+    others: tuple[str, ...] = ()
+    """Hosts that it needs beside the cluster's nodes."""
 
     def __init__(self, lab: Lab, path: str = SYSTEM_PATH) -> None:
         self.lab = lab
@@ -142,6 +144,44 @@ class Standfast(_OnCorosyncConf):
     def unmove(self) -> None:
         """`crm resource unmigrate`."""
         self._first().type("crm resource unmigrate ha-vip")
+
+
+class OnCorosync(Standfast):
+    """The same on the real Corosync, with Corosync's own defaults."""
+
+    title = "Standfast on Corosync"
+    engine = "corosync"
+
+    @classmethod
+    def missing(cls) -> str:
+        """Debian's daemon of that engine."""
+        return engines.missing(cls.engine)
+
+    def prepare(self) -> None:
+        """The same files, and `standfast { }`."""
+        super().prepare()
+        place = self.lab.others[engines.STORE].address if engines.STORE in self.lab.others else ""
+        text = files.COROSYNC_CONF + engines.own_section(self.engine, place)
+        for host in self.lab.hosts.values():
+            host.write(files.CONF_PATH, text.encode())
+        for host in self.lab.others.values():
+            engines.start_store(self.engine, host, self.log(host))
+
+    def boot_host(self, host: Host) -> None:
+        """The engine's own daemon, and `standfast node`."""
+        engines.start_daemons(self.engine, host, self.log(host))
+        super().boot_host(host)
+
+
+class OnEtcd(OnCorosync):
+    """The same on an etcd that runs on a third host."""
+
+    title = "Standfast on etcd"
+    engine = "etcd"
+    others = (engines.STORE,)
+
+
+ON_ENGINES: dict[str, type[Standfast]] = {"embedded": Standfast, "corosync": OnCorosync, "etcd": OnEtcd}
 
 
 class Pacemaker(_OnCorosyncConf):

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from standfast.lab import files
 from standfast.lab.lab import VIP, Host, wait_until
 from standfast.lab.measures import BACK_S, WINDOW_S, Rig, delete_address
-from standfast.lab.stacks import Standfast
+from standfast.lab.stacks import ON_ENGINES
 
 PAUSE_S = 1.0
 FROZEN_S = 3.0
@@ -220,6 +220,6 @@ class Story:
         return host.type(line)
 
 
-def new_rig() -> Rig:
-    """The hosts, the switch and the client of the story."""
-    return Rig(Standfast)
+def new_rig(engine: str = "embedded") -> Rig:
+    """The hosts, the switch and the client of the story, on one of the three engines."""
+    return Rig(ON_ENGINES[engine])

@@ -1,7 +1,7 @@
 """etcd's v3 API over its own JSON gateway: HTTP/1.1 by h11 on asyncio's streams, TLS by the standard library.
 
 Owns: connections, deadlines, authentication, the turn from one endpoint to the next, the texts of etcd's errors. Does not own:
-what keys mean. Why the gateway and no client library: docs/adr/0013. Verified against etcd 3.4; 3.5 and 3.6 have the same
+what keys mean. Why the gateway and no client library: docs/adr/0014. Verified against etcd 3.4; 3.5 and 3.6 have the same
 paths.
 """
 

@@ -25,7 +25,8 @@ from standfast import __version__
 from standfast.lab.lab import is_possible
 from standfast.lab.measures import FAULTS, MEASURES, Measure, idle_run, one_run
 from standfast.lab.spaces import enter_user_namespace
-from standfast.lab.stacks import STACKS, Stack
+from standfast.lab.stacks import ON_ENGINES, STACKS, Stack
+from standfast.tools import engine_bench
 
 EXIT_MISSED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 64, 130
 RUNS = 5
@@ -43,7 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write("bench: unshare and setpriv (package util-linux) are needed to build hosts out of namespaces\n")
         return EXIT_USAGE
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_INTERRUPTED))
-    kinds = [STACKS[name] for name in options.stack]
+    if options.subject == "engine":
+        return engine_bench.main(options.runs, is_json=options.json)
+    kinds = [ON_ENGINES[options.engine] if name == OURS else STACKS[name] for name in options.stack]
     missing = {kind.name: reason for kind in kinds if (reason := kind.missing())}
     for name, reason in missing.items():
         _tell(f"{name} is left out: {reason}")
@@ -185,7 +188,8 @@ def _tell(text: str) -> None:
 
 def _options(words: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__.partition("\n")[0] if __doc__ else "")
-    parser.add_argument("subject", nargs="?", default="failover", choices=["failover"], help="what to measure")
+    parser.add_argument("subject", nargs="?", default="failover", choices=["failover", "engine"], help="what to measure")
+    parser.add_argument("--engine", choices=list(ON_ENGINES), default="embedded", help="Standfast's cluster layer (failover)")
     parser.add_argument("--json", action="store_true", help="one JSON document instead of a table")
     parser.add_argument(
         "--runs", type=_count, default=RUNS, metavar="N", help=f"how often each fault is injected (default {RUNS})"

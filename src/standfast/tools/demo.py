@@ -24,6 +24,7 @@ from rich.text import Text
 from standfast import __version__
 from standfast.lab.lab import CLIENT_IP, VIP, is_possible
 from standfast.lab.spaces import enter_user_namespace
+from standfast.lab.stacks import ON_ENGINES
 from standfast.lab.story import PAUSE_S, Listener, Step, Story, new_rig
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 64, 130
@@ -39,13 +40,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     options = _options(words)
     enter_user_namespace([sys.executable, "-m", "standfast.tools.demo", *words])
+    if reason := ON_ENGINES[options.engine].missing():
+        sys.stderr.write(f"demo: {reason}\n")
+        return EXIT_USAGE
     if not is_possible():
         sys.stderr.write("demo: unshare and setpriv (package util-linux) are needed to build hosts out of namespaces\n")
         return EXIT_USAGE
     for sign in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(sign, lambda *_: sys.exit(EXIT_INTERRUPTED))
     try:
-        return _play(is_json=options.json, pause_s=0.0 if options.no_wait else PAUSE_S)
+        return _play(options.engine, is_json=options.json, pause_s=0.0 if options.no_wait else PAUSE_S)
     except KeyboardInterrupt:
         sys.stderr.write("demo: interrupted; nothing is left behind\n")
         return EXIT_INTERRUPTED
@@ -54,11 +58,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_FAILED
 
 
-def _play(*, is_json: bool, pause_s: float) -> int:
+def _play(engine: str, *, is_json: bool, pause_s: float) -> int:
     console = Console()
     listener = Listener() if is_json else PlainLines()
     is_live = console.is_terminal and not is_json
-    with new_rig() as rig:
+    with new_rig(engine) as rig:
         story = Story(rig, Listener() if is_live else listener, pause_s)
         screen = Live(get_renderable=lambda: picture(story), console=console, refresh_per_second=FRAMES_PER_S, transient=True)
         with screen if is_live else contextlib.nullcontext():
@@ -221,6 +225,7 @@ def _colour(story: Story, name: str) -> str:
 def _options(words: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="demo", description="two hosts, one failover IP, and what goes wrong with it")
     parser.add_argument("--json", action="store_true", help="one JSON document instead of the live picture")
+    parser.add_argument("--engine", choices=list(ON_ENGINES), default="embedded", help="the cluster layer (default: embedded)")
     parser.add_argument("--no-wait", action="store_true", help="no pauses between the steps")
     return parser.parse_args(words)
 
