@@ -135,7 +135,7 @@ class Endpoint:
             line = self._open[channel] = await Channel.connect(self._host, self._port, self._tls)
         await line.send(path, body, self._token)
         status, data = await line.answer()
-        return _result(json.loads(data), status)
+        return _result(_document(data, status), status)
 
     async def _authenticate(self) -> None:
         if self._access.user and not self._token:
@@ -146,7 +146,7 @@ class Endpoint:
                 status, data = await line.answer()
             finally:
                 line.close()
-            self._token = str(_result(json.loads(data), status).get("token", ""))
+            self._token = str(_result(_document(data, status), status).get("token", ""))
 
     def _drop(self, channel: str) -> None:
         line = self._open.pop(channel, None)
@@ -225,6 +225,14 @@ class Channel:
     def close(self) -> None:
         """Hang up."""
         self._writer.close()
+
+
+def _document(data: bytes, status: int) -> Any:
+    """The JSON of an answer. Raises EtcdError with the text of one that is none: the gateway refuses some requests in words."""
+    try:
+        return json.loads(data)
+    except ValueError:
+        raise EtcdError(data[:200].decode("utf-8", "replace").strip() or f"HTTP {status} without a word", UNKNOWN) from None
 
 
 def _result(document: Any, status: int) -> Json:

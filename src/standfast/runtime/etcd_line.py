@@ -47,6 +47,7 @@ KEEP_S = 1.5
 PUT_S = 3.0
 LEAVE_S = 2.0
 RETRY_S = 0.25
+TOLD_MAX = 16
 SEQ_BYTES_MAX = 4096
 _NOT_FOUND = 5
 
@@ -92,20 +93,20 @@ class EtcdLine:
         """See ClusterLine."""
         self._said = said
         await self._tools.start(self)
-        told = ""
+        told: set[str] = set()  # each endpoint's fault once
         while self._leaving is None:
             boot = int.from_bytes(self._entropy(8), "big") >> 1
             try:
                 opened = await self._open(boot)
             except (Unreachable, Stuck) as fault:
                 self._turn()
-                if told != str(fault):
-                    told = str(fault)
+                if str(fault) not in told and len(told) < TOLD_MAX:
+                    told.add(str(fault))
                     remedy = "is etcd up, and are endpoints, certificates and user right?"
-                    self._tell(Report("etcd.waiting", Severity.NOTICE, "waiting for etcd", told, remedy))
+                    self._tell(Report("etcd.waiting", Severity.NOTICE, "waiting for etcd", str(fault), remedy))
                 await asyncio.sleep(RETRY_S)
                 continue
-            told = ""
+            told.clear()
             self._ended = asyncio.get_running_loop().create_future()
             self._store = self._new_store(boot)
             what = f"connected to etcd at {self._endpoint.url} as node {self._roster.local}"
