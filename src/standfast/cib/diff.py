@@ -15,6 +15,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Iterator
+from enum import Enum
 from typing import NamedTuple
 
 from lxml import etree
@@ -29,26 +30,47 @@ from standfast.cib.shape import name_of
 _STEP = re.compile(r"/([A-Za-z_][\w.-]*)(?:\[@id='([^'/]*)'\])?")
 PATH_STEPS_MAX = 64
 
+
+class Order(Enum):
+    """What a difference in the order of attributes is: nothing, a change, or a change that lists the attributes that moved."""
+
+    IGNORED = "ignored"
+    KEPT = "kept"
+    LISTED = "listed"
+
+
 # ---- making ---------------------------------------------------------------------------------------------------------
 
 
 def make_patchset(before: Cib, after: Cib) -> bytes | None:
     """What turns `before` into `after`, as compact XML; None when they are the same."""
-    if before.compact() == after.compact():
+    patchset = element_patchset(before.root, after.root, with_digest=True)
+    return None if patchset is None else compact_xml(patchset)
+
+
+def element_patchset(before: Element, after: Element, *, with_digest: bool) -> Element | None:
+    """The same for two elements of one name, CIBs or not, as a `<diff>`."""
+    if compact_xml(before) == compact_xml(after):
         return None
-    patchset = _frame(before, after)
-    patchset.extend([*_deletions(before.root, after.root), *_others(before.root, after.root)])
-    if not _reproduces(before, after, patchset):
-        patchset = _frame(before, after)
-        patchset.extend(_whole(before, after))
-    return compact_xml(patchset)
+    # As Pacemaker: in a CIB the order of attributes is no difference, unless our own digest would see one.
+    ways = (Order.IGNORED, Order.KEPT) if with_digest else (Order.LISTED,)
+    for order in ways:
+        patchset = _frame(before, after, with_digest=with_digest)
+        patchset.extend([*_deletions(before, after), *_others(before, after, order)])
+        if _reproduces(before, after, patchset):
+            return patchset
+    patchset = _frame(before, after, with_digest=with_digest)
+    patchset.extend(_whole(before, after))
+    return patchset
 
 
-def _frame(before: Cib, after: Cib) -> Element:
-    patchset = etree.Element("diff", {"format": "2", "digest": after.pacemaker_digest()})
+def _frame(before: Element, after: Element, *, with_digest: bool) -> Element:
+    patchset = etree.Element("diff", {"format": "2"})
+    if with_digest:
+        patchset.set("digest", pacemaker_digest(after))
     version = etree.SubElement(patchset, "version")
-    for tag, cib in (("source", before), ("target", after)):
-        etree.SubElement(version, tag, {name: str(getattr(cib.version, name)) for name in COUNTERS})
+    for tag, root in (("source", before), ("target", after)):
+        etree.SubElement(version, tag, {name: root.get(name, "0") for name in COUNTERS})
     return patchset
 
 
@@ -62,10 +84,10 @@ def _deletions(old: Element, new: Element) -> Iterator[Element]:
             yield _change("delete", _path(child))
 
 
-def _others(old: Element, new: Element) -> Iterator[Element]:
+def _others(old: Element, new: Element, order: Order) -> Iterator[Element]:
     """All the other changes, in the new document's order."""
-    if old.items() != new.items():
-        yield _modify(old, new)
+    if old.items() != new.items() and (order is not Order.IGNORED or dict(old.items()) != dict(new.items())):
+        yield _modify(old, new, order)
     pairs = _pair(old, new)
     moved = _moved(list(old), list(new), pairs)
     for position, child in enumerate(new):
@@ -75,7 +97,7 @@ def _others(old: Element, new: Element) -> Iterator[Element]:
             change.append(copy.deepcopy(child))
             yield change
             continue
-        yield from _others(match, child)
+        yield from _others(match, child, order)
         if child in moved:
             yield _change("move", _path(child), position)
 
@@ -118,11 +140,12 @@ def _moved(old: list[Element], new: list[Element], pairs: dict[Element, Element]
     return moved
 
 
-def _modify(old: Element, new: Element) -> Element:
+def _modify(old: Element, new: Element, order: Order = Order.KEPT) -> Element:
     change = _change("modify", _path(new))
     changes = etree.SubElement(change, "change-list")
+    moved = _moved_attributes(old.items(), new.items()) if order is Order.LISTED else frozenset()
     for name, value in new.items():
-        if old.get(name) != value:
+        if old.get(name) != value or name in moved:
             etree.SubElement(changes, "change-attr", {"name": name, "operation": "set", "value": value})
     for name in old.keys():  # noqa: SIM118 -- an Element iterates over its children
         if new.get(name) is None:
@@ -130,6 +153,22 @@ def _modify(old: Element, new: Element) -> Element:
     result = etree.SubElement(change, "change-result")
     etree.SubElement(result, name_of(new), dict(new.items()))
     return change
+
+
+def _moved_attributes(old: list[tuple[str, str]], new: list[tuple[str, str]]) -> frozenset[str]:
+    """Unchanged attributes that are listed all the same, because they stand at another place (mark_attr_moved)."""
+    new_values = dict(new)
+    old_skipped: set[str] = set()
+    new_skipped: set[str] = set()
+    for at, (name, value) in enumerate(old):
+        if new_values.get(name) != value:
+            continue
+        new_at = list(new_values).index(name)
+        old_position = sum(1 for other, _ in old[:at] if other not in old_skipped)
+        new_position = sum(1 for other, _ in new[:new_at] if other not in new_skipped)
+        if old_position != new_position:
+            (old_skipped if old_position > new_position else new_skipped).add(name)
+    return frozenset(old_skipped | new_skipped)
 
 
 def _change(operation: str, path: str, position: int | None = None) -> Element:
@@ -147,25 +186,25 @@ def _path(element: Element) -> str:
     return "".join(reversed(steps))
 
 
-def _whole(before: Cib, after: Cib) -> list[Element]:
-    """The root's attributes, and both halves of the document deleted and created anew."""
-    changes: list[Element] = [_change("delete", f"/cib/{name_of(child)}") for child in before.root]
-    if before.root.items() != after.root.items():
-        changes.append(_modify(before.root, after.root))
-    for position, child in enumerate(after.root):
-        change = _change("create", "/cib", position)
+def _whole(before: Element, after: Element) -> list[Element]:
+    """The root's attributes, and all parts of the document deleted and created anew."""
+    changes: list[Element] = [_change("delete", _path(child)) for child in before]
+    if before.items() != after.items():
+        changes.append(_modify(before, after))
+    for position, child in enumerate(after):
+        change = _change("create", f"/{name_of(before)}", position)
         change.append(copy.deepcopy(child))
         changes.append(change)
     return changes
 
 
-def _reproduces(before: Cib, after: Cib, patchset: Element) -> bool:
-    trial = before.copy()
+def _reproduces(before: Element, after: Element, patchset: Element) -> bool:
+    trial = copy.deepcopy(before)
     try:
-        apply_patchset(trial.root, Edit(trial.root), patchset)
+        _apply_changes(trial, Edit(trial), patchset)
     except Refused:
         return False
-    return compact_xml(trial.root) == after.compact()
+    return compact_xml(trial) == compact_xml(after)
 
 
 # ---- applying -------------------------------------------------------------------------------------------------------
@@ -182,9 +221,39 @@ class _Late(NamedTuple):
 def apply_patchset(root: Element, edit: Edit, patchset: Element) -> None:
     """Apply a parsed `<diff>` to the document of `root`. Raises Refused: 65 for what is not a patchset or does not fit, 103 when
     it starts from another version, 104 when the result is not what its digest says. The caller rolls back."""
+    _check_format(patchset)
+    _check_versions(root, patchset)
+    _apply_changes(root, edit, patchset)
+    digest = patchset.get("digest")
+    if digest is not None and digest.lower() != pacemaker_digest(root):
+        raise refused(
+            "digest-mismatch", Exit.DIGEST, "the patched document is not the one that the patchset was made for",
+            f"its digest is {pacemaker_digest(root)}, not {digest[:64]}", "make the patchset again from the present document",
+        )  # fmt: skip
+
+
+def patch_element(root: Element, patchset: Element, *, check: bool) -> None:
+    """Apply a `<diff>` to any element, in place; versions and digest count with `check` only. Raises Refused, and has changed
+    nothing then."""
+    edit = Edit(root)
+    try:
+        if check:
+            apply_patchset(root, edit, patchset)
+        else:
+            _check_format(patchset)
+            _apply_changes(root, edit, patchset)
+    except Refused:
+        edit.rollback()
+        raise
+
+
+def _check_format(patchset: Element) -> None:
     if patchset.tag != "diff" or patchset.get("format") != "2":
         raise _bad("not a patchset of format 2", 'it must be <diff format="2">')
-    _check_versions(root, patchset)
+
+
+def _apply_changes(root: Element, edit: Edit, patchset: Element) -> None:
+    """What a patchset lists, in the order that Pacemaker has: deletions and modifications first."""
     late: list[_Late] = []
     for change in patchset:
         if change.tag == "version":
@@ -200,12 +269,6 @@ def apply_patchset(root: Element, edit: Edit, patchset: Element) -> None:
         assert parent is not None
         edit.remove(item.target)
         edit.insert(parent, item.position, item.target)
-    digest = patchset.get("digest")
-    if digest is not None and digest.lower() != pacemaker_digest(root):
-        raise refused(
-            "digest-mismatch", Exit.DIGEST, "the patched document is not the one that the patchset was made for",
-            f"its digest is {pacemaker_digest(root)}, not {digest[:64]}", "make the patchset again from the present document",
-        )  # fmt: skip
 
 
 def target_version(patchset: Element) -> Version | None:

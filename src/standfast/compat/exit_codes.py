@@ -43,6 +43,8 @@ class Exit(IntEnum):
 _EXIT = {
     0: "OK",
     1: "Error occurred",
+    2: "Invalid parameter",
+    3: "Unimplemented",
     4: "Insufficient privileges",
     6: "Not configured",
     64: "Incorrect usage",
@@ -70,6 +72,10 @@ _EXIT = {
     107: "Operation not safe",
     108: "Requested item already exists",
     109: "Multiple items match request",
+    110: "Requested item has expired",
+    111: "Requested item is not yet in effect",
+    112: "Could not determine status",
+    113: "Not applicable under current conditions",
     124: "Timeout occurred",
 }
 _OCF = {

@@ -82,10 +82,24 @@ def parse_date(text: str | None, utc_offset_s: int = 0) -> int | None:
     return (day.toordinal() - date(1970, 1, 1).toordinal()) * DAY_S + seconds - offset
 
 
+def offset_s_of(text: str, utc_offset_s: int) -> int:
+    """By how many seconds the zone of a date and time is ahead of UTC: the one that it names, else the local one. A date alone is
+    in UTC."""
+    if _parse_day(text) is None:
+        return 0
+    rest = text[len(_DATE_CHARACTERS.match(text).group()) :]  # type: ignore[union-attr]
+    return (_offset_s(rest[1:], utc_offset_s) or 0) if rest[:1] in (" ", "T") else 0
+
+
 def add_calendar(start_s: int, years: int, months: int, seconds: int) -> int:
-    """`start_s` plus calendar years and months (a day beyond the month's end becomes its last), plus seconds."""
+    """`start_s` plus years, months and seconds, as Pacemaker counts: a year later is the same day *of the year* (29 August in the
+    year after the 28 August of a leap year), a month later the same day of the month, or its last."""
     moment = from_epoch(start_s)
-    index = moment.year * 12 + moment.month - 1 + years * 12 + months
+    if years:
+        if not 1 <= moment.year + years <= 9998:
+            return start_s
+        moment = moment.replace(year=moment.year + years, month=1, day=1) + timedelta(days=moment.timetuple().tm_yday - 1)
+    index = moment.year * 12 + moment.month - 1 + months
     year, month = divmod(index, 12)
     if not 1 <= year <= 9998:
         return start_s
