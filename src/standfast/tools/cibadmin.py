@@ -13,12 +13,13 @@ from standfast.tools.options import Options, option, parse_options
 from standfast.tools.running import run_tool, say
 
 INPUT_BYTES_MAX = 32 * 1024 * 1024
-EXIT_NOINPUT, EXIT_UNSAFE = 66, 107
+EXIT_NOINPUT, EXIT_CONFIG, EXIT_UNSAFE = 66, 78, 107
 SCOPES = (
     "configuration", "nodes", "resources", "constraints", "crm_config", "rsc_defaults", "op_defaults",
     "acls", "fencing-topology", "tags", "alerts", "status",
 )  # fmt: skip
 _TEXTS = {
+    78: "Call failed: Update does not conform to the configured schema",
     105: "Call failed: No such device or address",
     108: "Call failed: File exists",
     103: "Call failed: Application of an update diff failed, a full refresh is needed",
@@ -29,7 +30,7 @@ HELP = """\
 usage: cibadmin COMMAND [OPTIONS]
 
   -Q, --query  -C, --create  -M, --modify  -R, --replace  -D, --delete  -P, --patch  -B, --bump  -E, --erase  -a, --empty
-  -d, --delete-all (with --xpath)   -u, --upgrade (nothing to do: the newest schema is always used)
+  -d, --delete-all (with --xpath)   -u, --upgrade --force (a configuration of schema 1.x or 2.x becomes one of 3.x)
   -X, --xml-text=XML  -x, --xml-file=FILE  -p, --xml-pipe    input
   -o, --scope=SECTION   -A, --xpath=XPATH   -c, --allow-create   -n, --no-children   -e, --node-path
   -f, --force   -l, --local   -t, --timeout=SECONDS
@@ -88,8 +89,6 @@ def _work(argv: Sequence[str]) -> int:
     if command == "empty":
         say(EMPTY)
         return 0
-    if command == "upgrade":
-        return 0
     if options.value("scope") not in {"", "cib", *SCOPES}:
         remedy = "one of: " + " ".join(SCOPES)
         raise Refused(
@@ -100,6 +99,8 @@ def _work(argv: Sequence[str]) -> int:
     try:
         if command == "query":
             return _query(manager, options)
+        if command == "upgrade":
+            return _upgrade(manager, options)
         manager.apply(_operation(command, options), force="force" in options)
     except Refused as refused:
         sys.stderr.write(_TEXTS.get(refused.exit_code, "Call failed") + "\n")
@@ -120,6 +121,29 @@ def _query(manager: Manager, options: Options) -> int:
         say(tag(name, dict(attributes)) + "\n")
     else:
         say(xml if xml.endswith("\n") else xml + "\n")
+    return 0
+
+
+def _upgrade(manager: Manager, options: Options) -> int:
+    """Replace the configuration by its upgraded self, unless its schema is new enough."""
+    if "force" not in options:
+        sys.stderr.write(
+            "The supplied command is considered dangerous.  To prevent accidental destruction of the cluster, "
+            "the --force flag is required in order to proceed.\n"
+        )
+        return EXIT_UNSAFE
+    from lxml import etree
+
+    from standfast.base.report import Report
+    from standfast.cib.upgrade import upgraded
+
+    xml: str = manager.call("cib.query")["xml"]
+    root = etree.fromstring(xml.encode(), etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=True))
+    new = upgraded(root)
+    if isinstance(new, Report):
+        raise Refused(new, exit_code=EXIT_CONFIG)
+    if new is not root:
+        manager.apply({"kind": "replace", "xml": etree.tostring(new, encoding="unicode")})
     return 0
 
 

@@ -8,10 +8,11 @@ import shutil
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from standfast.tools import crm_diff, crm_rule, crm_verify, iso8601
+from standfast.tools import cibadmin, crm_diff, crm_rule, crm_verify, iso8601
 
 CIB = """<cib admin_epoch="0" epoch="1" num_updates="0" validate-with="pacemaker-3.9" crm_feature_set="3.16.1">
 <configuration>
@@ -30,6 +31,9 @@ CIB = """<cib admin_epoch="0" epoch="1" num_updates="0" validate-with="pacemaker
 </configuration>
 <status/>
 </cib>"""
+if TYPE_CHECKING:
+    from tests.unit.tools.conftest import CibManager
+
 Main = Callable[[Sequence[str] | None], int]
 
 
@@ -227,3 +231,28 @@ def test_iso8601_expects_and_refuses(capsys: pytest.CaptureFixture[str]) -> None
     assert code == 0
     assert "<start>2020-01-01 00:00:00Z</start>" in out
     assert "<end>2020-02-01 00:00:00Z</end>" in out
+
+
+# ---- cibadmin -------------------------------------------------------------------------------------------------------
+
+
+def test_cibadmin_holds_updates_against_the_schema(cluster: CibManager, capsys: pytest.CaptureFixture[str]) -> None:
+    before = cluster.cib.compact()
+    code, _, err = said(cibadmin.main, capsys, "-C", "-o", "resources", "-X", '<bogus id="x"/>')
+    assert code == 78
+    assert err.startswith("Call failed: Update does not conform to the configured schema\ncibadmin: ")
+    assert "<bogus id=x>: cannot stand in <resources>" in err
+    assert cluster.cib.compact() == before
+
+
+def test_cibadmin_upgrades_an_old_configuration(cluster: CibManager, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = said(cibadmin.main, capsys, "--upgrade")
+    assert code == 107
+    assert "the --force flag is required" in err
+    cluster.cib.root.set("validate-with", "pacemaker-2.5")
+    cluster.cib.touched()
+    assert said(cibadmin.main, capsys, "--upgrade", "--force") == (0, "", "")
+    assert cluster.cib.root.get("validate-with") == "pacemaker-3.10"
+    version = cluster.cib.version
+    assert said(cibadmin.main, capsys, "--upgrade", "--force") == (0, "", "")
+    assert cluster.cib.version == version, "there was nothing to do"
