@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -12,8 +14,11 @@ from standfast.base.ids import US_PER_S, NodeId
 from standfast.base.report import Refused
 from standfast.sim.checks import PromiseError
 from standfast.sim.cluster.draw import draw
-from standfast.sim.cluster.plan import read
-from standfast.sim.cluster.play import Player
+from standfast.sim.cluster.lanes import Lanes
+from standfast.sim.cluster.plan import Fault, read
+from standfast.sim.cluster.play import Outcome, Player
+from standfast.sim.cluster.probes import REQUIRED, missing
+from standfast.sim.cluster.shrink import shrink
 from standfast.sim.cluster.world import Cluster, Setting
 
 SEEDS = range(1, 9)
@@ -81,3 +86,58 @@ def test_a_whole_cluster_is_one_history_under_any_hash_seed() -> None:
         for hash_seed in ("0", "1", "4711")
     ]
     assert len(set(traces)) == 1
+
+
+def test_a_failure_is_shrunk_to_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A promise that is broken whenever a power cut comes after a pause: two faults of many are left, on two nodes."""
+
+    def play(player: Player) -> Outcome:
+        verbs = [fault.verb for fault in player.plan.faults]
+        pauses = [i for i, verb in enumerate(verbs) if verb.startswith("pause")]
+        powers = [i for i, verb in enumerate(verbs) if verb.startswith("power")]
+        is_broken = bool(pauses and powers) and pauses[0] < powers[-1]
+        return Outcome(player.plan, "PromiseError: S1 at 5 us: both" if is_broken else "")
+
+    monkeypatch.setattr(Player, "play", play)
+    faults = [Fault(4_000 + n, f"mark {1 + n % 3}") for n in range(20)]
+    faults[7] = Fault(4_007, "pause 1", 5_000, "resume 1")
+    faults[13] = Fault(4_013, "power 2", 6_000, "start 2")
+    plan = replace(draw(3), faults=tuple(faults), setting=Setting(nodes=4), core=(NodeId(1), NodeId(2), NodeId(3)), broken=())
+    smaller, failure = shrink(plan, "PromiseError: S1 at 7 us: both")
+    assert [fault.verb for fault in smaller.faults] == ["pause 1", "power 2"]
+    assert smaller.setting.nodes == 2
+    assert smaller.safety_ms == 6_500
+    assert "S1" in failure
+
+
+def test_a_history_is_drawn() -> None:
+    plan = replace(draw(2), faults=(Fault(5_000, "pause 1", 9_000, "resume 1"),), safety_ms=12_000)
+    player = Player(plan)
+    lanes = Lanes(tuple(player.world.hosts))
+    player.world.heard.append(lanes.heard)
+    player.safety()
+    page = lanes.page("a pause", player.world.now_us)
+    assert page.count(">n1<") == page.count(">n3<") == 1
+    assert "pause 1 at 5000 ms" in page
+    assert 'fill="#2e8b57"' in page, "somebody has the address"
+
+
+def test_probes_say_what_was_never_reached() -> None:
+    assert missing({}) == list(REQUIRED)
+    assert missing(dict.fromkeys(REQUIRED, 1)) == []
+
+
+def test_the_command_runs_seeds_and_says_how_to_replay() -> None:
+    command = [sys.executable, "-m", "standfast.sim", "--seed", "2", "--seeds", "2", "--jobs", "1", "--probes"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "2 of 2 seeds held" in done.stdout
+    assert "never: deed:" in done.stdout
+    assert done.returncode == 1, "two seeds cannot reach everything"
+
+
+@pytest.mark.parametrize("patch", sorted((Path(__file__).parent / "planted").glob("*.patch")), ids=lambda patch: patch.stem)
+def test_a_planted_bug_still_fits(patch: Path) -> None:
+    """It has to be drawn anew (diff -U2) when the code around it has changed."""
+    command = ["patch", "-p1", "--dry-run", "--quiet", "--fuzz=0", "-i", str(patch)]
+    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout

@@ -1,4 +1,7 @@
-"""Scenarios as transcripts: what the managers are told must be what the file says. SIM_ACCEPT=1 rewrites the files."""
+"""Scenarios as transcripts: what happens must be what the file says. SIM_ACCEPT=1 rewrites the files.
+
+*.txt: engines alone (sim/transcript.py); *.cluster: whole nodes (sim/cluster/transcript.py).
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from standfast.sim.cluster.transcript import ClusterTranscript
 from standfast.sim.transcript import Transcript
 
-SCENARIOS = sorted((Path(__file__).parent / "scenarios").glob("*.txt"))
+SCENARIOS = sorted(p for p in (Path(__file__).parent / "scenarios").iterdir() if p.suffix in (".txt", ".cluster"))
 
 
 @pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
 def test_scenario_plays_as_written(path: Path) -> None:
     written = path.read_text()
-    played = Transcript().play(written)
+    played = (Transcript() if path.suffix == ".txt" else ClusterTranscript()).play(written)
     if os.environ.get("SIM_ACCEPT") == "1":
         path.write_text(played)
         return

@@ -1,5 +1,152 @@
-"""`python -m standfast.sim`: see run.py."""
+"""`./run sim`: seeds in a row or side by side, one failure shrunk and drawn, a scenario played.
 
-from standfast.sim.run import main
+./run sim --seeds 100                     whole nodes; --engine: engines alone, with a heavier load of messages
+./run sim --seed 31 --seeds 1 --log       one history, with its log
+./run sim --seed 31 --shrink              leave out what a failure does not need; prints the plan that is left
+./run sim --play FILE [--lanes OUT.html]  a plan from a file (--lanes with --seed works too)
+./run sim --seeds 1000 --probes           fails when a situation that must be reached was not
+"""
 
-raise SystemExit(main())
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from standfast.base.ids import US_PER_S
+from standfast.sim import swarm
+from standfast.sim.cluster.draw import draw
+from standfast.sim.cluster.lanes import Lanes
+from standfast.sim.cluster.plan import Plan, read
+from standfast.sim.cluster.play import Player
+from standfast.sim.cluster.probes import REQUIRED, missing
+from standfast.sim.cluster.shrink import shrink
+from standfast.sim.run import cluster_sentence, sentence
+
+
+@dataclass
+class Result:
+    """One seed, as it comes back from a worker."""
+
+    seed: int
+    failure: str
+    text: str
+    simulated_us: int
+    faults: int
+    cpu_s: float
+    probes: dict[str, int] = field(default_factory=dict)
+
+
+def run_engine(seed: int) -> Result:
+    """Engines alone."""
+    begun_s = time.process_time()
+    outcome = swarm.run(seed)
+    cpu_s = time.process_time() - begun_s
+    return Result(seed, outcome.failure, sentence(outcome), outcome.simulated_us, outcome.faults, cpu_s)
+
+
+def run_cluster(seed: int) -> Result:
+    """Whole nodes."""
+    begun_s = time.process_time()
+    outcome = Player(draw(seed)).play()
+    cpu_s = time.process_time() - begun_s
+    return Result(seed, outcome.failure, cluster_sentence(outcome), outcome.simulated_us, outcome.faults, cpu_s, outcome.probes)
+
+
+def say(text: str) -> None:
+    """A line, at once."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def results(options: argparse.Namespace) -> Iterator[Result]:
+    """Every seed's, in order."""
+    seeds = range(options.seed, options.seed + options.seeds)
+    work = run_engine if options.engine else run_cluster
+    jobs = min(options.jobs or os.cpu_count() or 1, len(seeds))
+    if jobs <= 1:
+        yield from map(work, seeds)
+        return
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("fork")) as pool:
+        yield from pool.map(work, seeds)
+
+
+def many(options: argparse.Namespace) -> int:
+    """Run them all and count."""
+    begun_s, failed, faults, simulated_us, cpu_s = time.monotonic(), [], 0, 0, 0.0
+    reached: dict[str, int] = {}
+    for result in results(options):
+        faults, simulated_us, cpu_s = faults + result.faults, simulated_us + result.simulated_us, cpu_s + result.cpu_s
+        for name, times in result.probes.items():
+            reached[name] = reached.get(name, 0) + times
+        if result.failure or options.verbose:
+            say(result.text)
+        if result.failure:
+            failed.append(result.seed)
+            engine = "--engine " if options.engine else ""
+            say(f"  replay: ./run sim {engine}--seed {result.seed} --seeds 1" + ("" if engine else " --log   (or --shrink)"))
+            if options.first:
+                break
+    say(
+        f"{options.seeds - len(failed)} of {options.seeds} seeds held: {simulated_us / US_PER_S / 3600:.2f} simulated hours,"
+        f" {faults} faults, {simulated_us / US_PER_S / max(cpu_s, 0.001):.0f} x real time per core,"
+        f" {time.monotonic() - begun_s:.0f} s"
+    )
+    untested = missing(reached) if options.probes else []
+    if options.probes:
+        say(f"{len(REQUIRED) - len(untested)} of {len(REQUIRED)} situations reached")
+    for name in untested:
+        say(f"  never: {name}")
+    return 1 if failed or untested else 0
+
+
+def one(options: argparse.Namespace, plan: Plan) -> int:
+    """A single plan: with its log, drawn, or shrunk."""
+    player = Player(plan)
+    lanes = Lanes(tuple(player.world.hosts))
+    player.world.heard.append(lanes.heard)
+    if options.log:
+        say(plan.text())
+        player.world.heard.append(lambda us, node, text: say(f"{us / US_PER_S:10.3f} s  {f'n{node}' if node else '--'}  {text}"))
+    outcome = player.play()
+    say(cluster_sentence(outcome))
+    if options.lanes:
+        Path(options.lanes).write_text(lanes.page(f"seed {plan.seed}: {outcome.failure or 'held'}", player.world.now_us))
+    if outcome.failure and options.shrink:
+        smaller, failure = shrink(plan, outcome.failure, say)
+        say(f"\n# {failure}\n{smaller.text()}> play\n")
+        say("  keep it: write the lines above to tests/sim/scenarios/NAME.cluster; replay: ./run sim --play FILE")
+    return 1 if outcome.failure else 0
+
+
+def main() -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="./run sim", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=100, help="how many seeds to run (default 100)")
+    parser.add_argument("--seed", type=int, default=1, help="the first seed (default 1)")
+    parser.add_argument("--jobs", type=int, default=0, help="how many at once (default: as many as there are cores)")
+    parser.add_argument("--engine", action="store_true", help="engines alone")
+    parser.add_argument("--verbose", action="store_true", help="a line for each seed, not only for failures")
+    parser.add_argument("--first", action="store_true", help="stop at the first failure")
+    parser.add_argument("--probes", action="store_true", help="fail when a required situation was not reached")
+    parser.add_argument("--log", action="store_true", help="with one seed or --play: its plan and its log")
+    parser.add_argument("--shrink", action="store_true", help="with one seed or --play: make the failure small")
+    parser.add_argument("--lanes", metavar="FILE", help="with one seed or --play: draw it as HTML")
+    parser.add_argument("--play", metavar="FILE", help="play the plan in a file")
+    options = parser.parse_args()
+    if options.play:
+        text = "\n".join(line for line in Path(options.play).read_text().splitlines() if line != "> play")
+        return one(options, read(text))
+    if options.log or options.shrink or options.lanes:
+        return one(options, draw(options.seed))
+    return many(options)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -243,6 +243,7 @@ class Deeds:
     def _votes(self, words: list[str]) -> None:
         node = _node(words[0])
         if self.world.hosts[node].is_up and not self.world.hosts[node].is_paused:
+            self.world.is_overridden = True
             self.world.adjust(node, Adjusted("expected_votes", NodeId(0), int(words[1])))
 
 

@@ -146,7 +146,9 @@ class Machine:
     def _read_journal(self) -> Recovered | None:
         if self.disk.trouble is Trouble.EIO:
             raise Refused(error("runtime.unreadable", "cannot read the journal", "Input/output error", "check the disk"))
-        return recover(self.disk.durable) if self.disk.durable else None
+        recovered = recover(self.disk.durable) if self.disk.durable else None
+        assert recovered is not None or not self.disk.durable, "S12: a journal with bytes in it passed for none"
+        return recovered
 
     def end(self) -> None:
         """The process is gone, at once; its agents and the kernel's addresses are not."""

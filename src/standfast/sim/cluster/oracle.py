@@ -66,11 +66,21 @@ class Tally:
     acknowledged: int = 0
     refusals: int = 0
     agreements: int = 0
+    looked_for: int = 0
     holders: list[NodeId] = field(default_factory=list)
 
 
 class ClusterChecks(Checks):
-    """The engine's promises, where payloads are the managers' own."""
+    """The engine's promises, where payloads are the managers' own; with votes set by hand there may be two quorate views."""
+
+    _world: Cluster
+
+    def __init__(self, world: Cluster) -> None:
+        super().__init__(world)
+
+    def _no_two_quorate(self) -> None:
+        if not self._world.is_overridden:
+            super()._no_two_quorate()
 
     def _once(self, host: Host, life: Life, sender: NodeId, payload: bytes) -> None:
         """Managers number what they say themselves; that nothing counts twice shows in the document."""
@@ -84,6 +94,7 @@ class Oracle:
         self.tally = Tally()
         self.overlaps: dict[tuple[int, NodeId, NodeId], Overlap] = {}
         self._deaf_us: dict[tuple[NodeId, NodeId], int] = {}
+        self._is_deaf: dict[tuple[NodeId, NodeId], bool] = {}
         self._lossy_us = -FOR_EVER_US
         self._known: dict[NodeId, Known] = {}
         self._digests: dict[str, str] = {}
@@ -107,8 +118,10 @@ class Oracle:
         if segment.loss:
             self._lossy_us = now_us
         for pair in self._pairs:
-            if not segment.hear_each_other(*pair):
-                self._deaf_us[pair] = now_us
+            is_deaf = not segment.hear_each_other(*pair)
+            if is_deaf or self._is_deaf.get(pair):
+                self._deaf_us[pair] = now_us  # until now, at least
+            self._is_deaf[pair] = is_deaf
         holders = [n for n in nodes if ADDRESS in world.machines[n].kernel.held]
         if holders != self.tally.holders:
             self.tally.takeovers += bool([n for n in holders if n not in self.tally.holders])
@@ -146,7 +159,7 @@ class Oracle:
         """Until when these two may overlap: the table of docs/failover-ip.md. The instant of the overlap itself: not at all."""
         world, since_us = self._world, over.since_us
         until_us = since_us
-        alone = world.setting.goes_on_alone
+        alone = world.goes_on_alone
         # Who goes on alone does so for any part of the cluster that it cannot see: the last holder may be in that part.
         pairs = [pair for pair in self._pairs if (a in pair or b in pair if alone else pair == (a, b))]
         is_deaf = any(not world.segment.hear_each_other(*pair) for pair in pairs)
@@ -229,7 +242,7 @@ class Oracle:
         self.tally.agreements += 1
         controller = machine.node.controller
         life = self._world.checks.lives.get(machine.id)
-        if life is None or life.quorum is None or not life.quorum.quorate or self._world.setting.goes_on_alone:
+        if life is None or life.quorum is None or not life.quorum.quorate or self._world.goes_on_alone:
             return  # two sides may both go on, and number their changes alike
         version, digest = str(controller.cib.version), controller.cib.digest()
         first = self._digests.setdefault(version, digest)
@@ -238,6 +251,7 @@ class Oracle:
             there = {
                 element.get("name") for element in controller.cib.root.iterfind(".//cluster_property_set[@id='marks']/nvpair")
             }
+            self.tally.looked_for += 1
             lost = [name for name in self._acknowledged if name not in there]
             self._must(not lost, machine, f"S5: acknowledged, and not in {version}: {', '.join(lost)}")
 

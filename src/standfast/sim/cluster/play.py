@@ -14,6 +14,7 @@ from standfast.sim.cluster.deeds import Deeds
 from standfast.sim.cluster.disk import Trouble
 from standfast.sim.cluster.people import ADDRESS
 from standfast.sim.cluster.plan import Plan
+from standfast.sim.cluster.probes import Probes
 from standfast.sim.cluster.world import Cluster
 
 CALM_US = 2 * US_PER_S
@@ -55,6 +56,8 @@ class Player:
         self.plan = plan
         self.world = Cluster(plan.seed, plan.setting, plan.weather)
         self.deeds = Deeds(self.world)
+        self.probes = Probes()
+        self.world.heard.append(self.probes.heard)
         self._is_over = False
 
     def play(self) -> Outcome:
@@ -67,6 +70,8 @@ class Player:
             outcome.failure = describe(broken)
         world = self.world
         outcome.trace, outcome.simulated_us, outcome.events = world.trace.hexdigest(), world.now_us, world.events
+        self.probes.ended(self)
+        outcome.probes = self.probes.reached
         outcome.faults = self.deeds.count
         outcome.takeovers, outcome.overlap_us = world.oracle.tally.takeovers, world.oracle.tally.overlap_us
         return outcome
@@ -167,7 +172,7 @@ class Player:
             life, machine = world.checks.lives.get(node), world.machines[node]
             if life is None or life.view is None or life.quorum is None:
                 return f"L1: n{node} is in no view"
-            if not life.quorum.quorate and not world.setting.goes_on_alone:
+            if not life.quorum.quorate and not world.goes_on_alone:
                 return f"L1: n{node} is not quorate"
             if machine.node is None or not machine.node.controller.is_synced:
                 return f"L1: n{node} does not agree on a document"
@@ -183,13 +188,15 @@ class Player:
             return why
         for client in world.segment.clients.values():
             there = world.segment.answerers(client.id, ADDRESS)
-            if len(there) != 1 and not (there and world.setting.goes_on_alone):
+            if len(there) != 1 and not (there and world.goes_on_alone):
                 return f"L2: client {client.id - 99} is answered by {', '.join(f'n{n}' for n in there) or 'nobody'}"
             if client.cached not in there:
                 return f"L2: client {client.id - 99} sends to n{client.cached}, but n{there[0]} has the address"
             if client.silent_us is not None:
                 return f"L2: client {client.id - 99} is not answered"
-        coordinators = [n for n in self.plan.core if (node := world.machines[n].node) is not None and node.controller.coordinates]
+        life = world.checks.lives[self.plan.core[0]]
+        members = () if life.view is None else life.view.members
+        coordinators = [n for n in members if (node := world.machines[n].node) is not None and node.controller.coordinates]
         return "" if coordinators else "L4: nobody coordinates"
 
     def _constant(self) -> None:

@@ -66,6 +66,7 @@ class Cluster(World):
         self.setting = setting or Setting()
         quorum = QuorumSettings(two_node=self.setting.two_node, wait_for_all=self.setting.wait_for_all or None)
         self.oracle = Oracle(self)
+        self.is_overridden = False
         super().__init__(seed, self.setting.nodes, self.setting.links, weather=weather, quorum=quorum)
         drift = Stream(seed, "drift")
         for host in self.hosts.values():
@@ -87,6 +88,11 @@ class Cluster(World):
         self._arrivals = 0
         self.planned = 0
         self.heard: list[Callable[[int, NodeId, str], None]] = []
+
+    @property
+    def goes_on_alone(self) -> bool:
+        """Whether two sides of a cut may both act, because the user said so in the configuration or by an order since."""
+        return self.setting.goes_on_alone or self.is_overridden
 
     def make_checks(self) -> Checks:
         """Payloads are the managers' own here."""
