@@ -282,12 +282,15 @@ class _Draw:
         least = setting.nodes // 2 + 1
         if setting.policy == "ignore":
             least = 1
+        if setting.wait_for_all:
+            least = setting.nodes
         count = self._chance.choice((setting.nodes, self._chance.between(least, setting.nodes)))
         order = self._some(setting.nodes)
         core, rest = sorted(order[:count]), sorted(order[count:])
         broken: list[str] = []
         for node in rest:
             other = self._chance.choice(core)
+            kinds = ("off", "apart", "deaf", "mute", "stopped", *(("half",) if len(core) > 2 else ()))  # else it is a core too
             broken += {
                 "off": [f"power {node}"],
                 "apart": [f"isolate {node}"],
@@ -295,5 +298,5 @@ class _Draw:
                 "mute": [f"cut {node} -> {peer}" for peer in core],
                 "half": [f"cut {node} {peer}" for peer in core if peer != other],
                 "stopped": [f"pause {node}"],
-            }[self._chance.choice(("off", "apart", "deaf", "mute", "half", "stopped"))]
+            }[self._chance.choice(kinds)]
         return tuple(NodeId(node) for node in core), tuple(broken)

@@ -21,11 +21,12 @@ EARLY_US, USUAL_US, LATE_US = 20 * US_PER_MS, 400 * US_PER_MS, 1_250 * US_PER_MS
 
 @dataclass(slots=True)
 class Held:
-    """An address: `ends_us` by the host's own clock, None for ever; `put` counts its renewals."""
+    """An address, up since `since_us` (of the world); `ends_us` by the host's own clock, None for ever; `put` counts renewals."""
 
     seen: ip.AddressSeen
     ends_us: int | None
     put: int
+    since_us: int = 0
 
 
 class Kernel:
@@ -64,7 +65,8 @@ class Kernel:
             ends_us = self.host.local_us(self._clock()) + effect.valid_s * US_PER_S + late_us
         is_new = effect.ip not in self.held
         seen = ip.AddressSeen(effect.interface, effect.ip, effect.prefix, effect.label or "", effect.valid_s)
-        self.held[effect.ip] = Held(seen, ends_us, self._puts)
+        since_us = self._clock() if is_new else self.held[effect.ip].since_us
+        self.held[effect.ip] = Held(seen, ends_us, self._puts, since_us)
         self._arm(effect.ip)
         if is_new:
             self.changed()

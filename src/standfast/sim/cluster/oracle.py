@@ -45,6 +45,7 @@ class Overlap:
 
     since_us: int
     until_us: int
+    apart_us: int = 0
 
 
 @dataclass(slots=True)
@@ -77,6 +78,10 @@ class ClusterChecks(Checks):
 
     def __init__(self, world: Cluster) -> None:
         super().__init__(world)
+
+    def has_stood(self, host: Host) -> bool:
+        """Whether the machine was frozen with its clock."""
+        return self._world.now_us - self._world.machines[host.id].thawed_us < STOOD_US
 
     def _no_two_quorate(self) -> None:
         if not self._world.is_overridden:
@@ -172,13 +177,21 @@ class Oracle:
         if alone and is_deaf:
             return FOR_EVER_US
         if alone:
-            until_us = max(until_us, deaf_us + HEAL_US)
+            if not self._share_a_view(a, b):
+                over.apart_us = world.now_us  # the view that leaves one of them is still to come
+                until_us = max(until_us, world.now_us + US_PER_S)
+            until_us = max(until_us, deaf_us + HEAL_US, over.apart_us + HEAL_US)
         elif deaf_us >= since_us - US_PER_S:
             runs = all(world.machines[n].node is not None and not world.machines[n].is_paused for n in (a, b))
             until_us = max(until_us, since_us + (PULSE_US if runs and not self._was_starved(a, b) else LEASE_US))
         if self._lossy_us >= since_us - US_PER_S:
             until_us = max(until_us, self._lossy_us + HEAL_US if alone else since_us + LEASE_US)
         return until_us
+
+    def _share_a_view(self, a: NodeId, b: NodeId) -> bool:
+        lives = [self._world.checks.lives.get(node) for node in (a, b)]
+        views = [life.view.id for life in lives if life is not None and life.view is not None]
+        return len(views) == 2 and views[0] == views[1]
 
     def _was_starved(self, a: NodeId, b: NodeId) -> bool:
         return any(self._world.now_us - self._world.machines[n].slept_us < LEASE_US for n in (a, b))
@@ -215,6 +228,8 @@ class Oracle:
         life = self._world.checks.lives.get(mark.node)
         if node is None or life is None or life.quorum is None or not life.quorum.quorate or not node.controller.is_whole:
             return  # without quorum, or with members that take no part, nothing is promised (cib/machine.py)
+        if any(self._world.machines[n].node is None for n in (life.view.members if life.view else ())):
+            return  # a manager that has just died is missed after its grace only: until then its engine alone holds the change
         if version:
             self._acknowledged[mark.name] = mark
 

@@ -190,6 +190,9 @@ class Player:
             there = world.segment.answerers(client.id, ADDRESS)
             if len(there) != 1 and not (there and world.goes_on_alone):
                 return f"L2: client {client.id - 99} is answered by {', '.join(f'n{n}' for n in there) or 'nobody'}"
+            for holder in there:
+                if world.segment.announced.get((ADDRESS, holder), -1) < world.machines[holder].kernel.held[ADDRESS].since_us:
+                    return f"L2: n{holder} has the address and has not announced it"
             if client.cached not in there:
                 return f"L2: client {client.id - 99} sends to n{client.cached}, but n{there[0]} has the address"
             if client.silent_us is not None:

@@ -21,6 +21,7 @@ STALE_US = 10 * US_PER_S
 ROUNDS = 4
 FIRST_CLIENT = 100
 STRANGER = 99
+OLD_S = 60
 STRANGER_MAC = b"\xaa\x00\x00\x00\x00\x01"
 
 
@@ -73,6 +74,7 @@ class Segment:
         self.stranger = ""
         self.changed: Callable[[], None] = lambda: None
         self.announced: dict[tuple[str, int], int] = {}
+        self.has_ring = False
         self._surveys: dict[NodeId, Survey] = {}
         self._number = 0
 
@@ -185,10 +187,14 @@ class Segment:
         """The kernel's table of neighbours."""
         now_us = self._clock()
         contacts = self._kernels[node].contacts
-        return tuple(
+        clients = (
             ip.Neighbour(address, mac_of(self._port(address) or 0), (now_us - at_us) // US_PER_S)
             for address, at_us in contacts.items()
         )
+        # The heartbeats of a ring that runs over this segment keep the other nodes in the table.
+        others = [n for n in self._kernels if n != node and self.has_ring]
+        ages = ((n, 0 if self.hear_each_other(node, n) else OLD_S) for n in others)
+        return (*clients, *(ip.Neighbour(address_of(n), mac_of(n), age_s) for n, age_s in ages))
 
     def _port(self, address: str) -> int | None:
         number = int(address.rpartition(".")[2])
@@ -235,8 +241,3 @@ class Segment:
         client.outage_us += PING_US
         if client.silent_us is None:
             client.silent_us = now_us
-
-
-def lan(node: NodeId) -> str:
-    """A node's own address here."""
-    return address_of(node)

@@ -79,6 +79,7 @@ class Cluster(World):
         kernels = {node: machine.kernel for node, machine in self.machines.items()}
         self.segment = Segment(Stream(seed, "segment"), kernels, lambda: self.now_us, self.at, self._arp)
         self.segment.changed = self.oracle.segment_changed
+        self.segment.has_ring = self.setting.lan == "shared"
         self.segment.open(self.setting.clients, ADDRESS)
         self.people = People(self, self.setting.policy, self.setting.resources)
         self._plans: dict[tuple[bytes, int], Plan] = {}
