@@ -80,8 +80,8 @@ def is_configuration(sections: Iterable[str]) -> bool:
     return any(section not in {ROOT, "status"} for section in sections)
 
 
-def apply(cib: Cib, change: Change) -> Outcome:
-    """Apply all operations, in order. Raises Refused, and then nothing has changed."""
+def apply(cib: Cib, change: Change, written: list[tuple[Element, str]] | None = None) -> Outcome:
+    """Apply all operations, in order. Raises Refused, and then nothing has changed. `written` is given Edit.written."""
     edit = Edit(cib.root)
     before = cib.version
     answers: list[str] = []
@@ -97,6 +97,8 @@ def apply(cib: Cib, change: Change) -> Outcome:
         raise
     finally:
         cib.touched()
+    if written is not None:
+        written += edit.written
     return Outcome(before, after, sections, tuple(answers))
 
 

@@ -22,12 +22,14 @@ SCHEMA_ATTRIBUTES = ("validate-with", "crm_feature_set")
 class Edit:
     """Writes to the tree under `root`. Invariant: `rollback()` restores the tree exactly, the order of attributes included."""
 
-    __slots__ = ("_root", "_sections", "_undo")
+    __slots__ = ("_root", "_sections", "_undo", "written")
 
     def __init__(self, root: Element) -> None:
         self._root = root
         self._undo: list[Callable[[], None]] = []
         self._sections: dict[str, None] = {}
+        self.written: list[tuple[Element, str]] = []
+        """Each write: the element and the attribute ("": its list of children, or the order of its attributes)."""
 
     @property
     def sections(self) -> tuple[str, ...]:
@@ -103,9 +105,11 @@ class Edit:
         while self._undo:
             self._undo.pop()()
         self._sections.clear()
+        self.written.clear()
 
     def _note(self, element: Element, child: Element | None = None, attribute: str = "") -> None:
         """Remember which section is changed by a write at `element` (or to its list of children, at `child`)."""
+        self.written.append((element, attribute))
         path = [element] if child is None else [child, element]
         while path[-1] is not self._root:
             parent = path[-1].getparent()

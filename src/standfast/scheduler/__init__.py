@@ -9,6 +9,8 @@ The face of the room, pure (plan.py lists the phases):
     plan.schedule(cib, now_s) -> Plan              decide; the <cib> element is not changed
     plan.situation(cib, now_s) -> Situation        what status commands show, without deciding
     graph.xml.write_graph(graph, cluster)          the graph as `crm_simulate -G` writes it
+    follower.Follower                              a document kept up by changes, and its plan after each: what did not change
+                                                   is not read again, and what was foreseen is there at once
     inject.node_failed(cib, name), ...             events put into a CIB, to see what would follow
     simulate.simulate(cib, request, now_s)         inject, decide, carry out on a copy
     simulate.execute(cib, graph, now_s) -> Outcome what the CIB would be afterwards

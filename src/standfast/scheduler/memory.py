@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from standfast.base.report import Report
 from standfast.scheduler.api import Load, Reason, Score
+from standfast.scheduler.known import Known
 from standfast.scheduler.values import Role
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from standfast.scheduler.actions.notifications import Notification
     from standfast.scheduler.methods import Methods
     from standfast.scheduler.unpack.bundles import BundleData
-    from standfast.scheduler.unpack.entries import HistoryEntry
+    from standfast.scheduler.unpack.entries import History, HistoryEntry
 
 # Flags of an action (Pacemaker: enum pcmk__action_flags).
 OPTIONAL: Final = 1  # need not run
@@ -500,13 +501,16 @@ class Cluster:
     tags: dict[str, list[str]] = field(default_factory=dict)
     tickets: dict[str, Ticket] = field(default_factory=dict)
     history: dict[tuple[str, str], list[HistoryEntry]] = field(default_factory=dict)
-    node_history: dict[str, list[tuple[etree._Element, list[HistoryEntry]]]] = field(default_factory=dict)
+    node_history: dict[str, list[History]] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
+    expired: set[HistoryEntry] = field(default_factory=set)  # failed recurring operations, to be scheduled anew
     actions: list[Op] = field(default_factory=list)
     singletons: dict[str, Op] = field(default_factory=dict)
     orderings: list[Ordering] = field(default_factory=list)
     locations: list[Location] = field(default_factory=list)
+    known: Known = field(default_factory=Known)
     recheck_by_s: int = 0
+    same_until_s: int | None = None  # every second before it decides the same
     next_action_id: int = 1
     scores: list[Score] = field(default_factory=list)
     loads: list[Load] = field(default_factory=list)
@@ -530,6 +534,19 @@ class Cluster:
         """Ask to be run again no later than `when_s`, if that is in the future."""
         if when_s > self.now_s and (self.recheck_by_s == 0 or when_s < self.recheck_by_s):
             self.recheck_by_s = when_s
+        self.has_come(when_s)
+
+    def has_come(self, when_s: int) -> bool:
+        """Whether it is `when_s`, or later. Whatever looks at the time asks so, or else says that `now_matters`."""
+        if when_s <= self.now_s:
+            return True
+        if self.same_until_s is None or when_s < self.same_until_s:
+            self.same_until_s = when_s
+        return False
+
+    def now_matters(self) -> None:
+        """The next second may decide otherwise."""
+        self.has_come(self.now_s + 1)
 
     def tell(self, report: Report) -> None:
         """Keep a report, once."""
@@ -553,12 +570,6 @@ def located(rsc: Resource, current: bool = False, pending: bool = False, assigne
     if assigned and rsc.assigned is not None:
         found.append(rsc.assigned)
     return found
-
-
-def assigned_to(rsc: Resource) -> Node | None:
-    """The node that a resource, or all that are assigned of its members, was assigned to."""
-    found = located(rsc, assigned=True)
-    return found[0] if len(found) == 1 else None
 
 
 def any_of(rsc: Resource, flag: str) -> bool:

@@ -16,6 +16,7 @@ from standfast.scheduler.constraints.unpack import apply_node_health, unpack_con
 from standfast.scheduler.depth import deep_calls
 from standfast.scheduler.fencing.schedule import schedule_fencing_and_shutdowns
 from standfast.scheduler.graph.build import build_graph
+from standfast.scheduler.known import Known
 from standfast.scheduler.memory import Cluster
 from standfast.scheduler.orderings.apply import apply_orderings
 from standfast.scheduler.placement.assign import assign_resources
@@ -34,17 +35,26 @@ if TYPE_CHECKING:
     from standfast.base.situation import Situation
 
 
-def unpack(root: etree._Element, now_s: int, sanitized: bool = False, connects: bool = True, utc_offset_s: int = 0) -> Cluster:
+def unpack(
+    root: etree._Element,
+    now_s: int,
+    sanitized: bool = False,
+    connects: bool = True,
+    utc_offset_s: int = 0,
+    known: Known | None = None,
+) -> Cluster:
     """Working memory filled from a <cib> element, which is not changed; nothing is decided yet.
 
     `sanitized`: the CIB was saved for others to look at, and private parameters may have been blanked. `connects`: who
     carries out the plan can reach Pacemaker Remote nodes; otherwise they, and bundles, are left alone.
+    `known`: what was read in the parts of this document that are as they were; more is put there.
     """
-    cluster = Cluster(root, now_s, utc_offset_s, connects=connects, sanitized=sanitized)
-    for element in root.iter():
-        element_id = element.get("id") if isinstance(element.tag, str) else None
-        if element_id is not None:
-            cluster.ids.setdefault(element_id, element)
+    cluster = Cluster(root, now_s, utc_offset_s, connects=connects, sanitized=sanitized, known=known or Known())
+    for section in root:
+        for element in section.iter("*") if section.tag != "status" else ():
+            element_id = element.get("id")
+            if element_id is not None:
+                cluster.ids.setdefault(element_id, element)
     unpack_config(cluster)
     unpack_nodes(cluster)
     unpack_resources(cluster)
@@ -61,7 +71,7 @@ def situation(root: etree._Element, now_s: int) -> Situation:
 
 def decide(cluster: Cluster) -> Plan:
     """Every phase after unpacking, in order; `cluster` is used up."""
-    with deep_calls(len(cluster.ids)):
+    with deep_calls(len(cluster.ids) + len(cluster.history)):
         return _decide(cluster)
 
 

@@ -55,12 +55,22 @@ def passes(cluster: Cluster, rule: etree._Element, subject: Subject, depth: int 
     return boolean == "and"
 
 
+def find_element(cluster: Cluster, element_id: str) -> etree._Element | None:
+    """The first element of this id: in the configuration, else in the status section (whose ids nobody looks at, as a rule)."""
+    found = cluster.ids.get(element_id)
+    if found is not None:
+        return found
+    for section in cluster.root.iterchildren("status"):
+        found = next((element for element in section.iter() if element.get("id") == element_id), None)
+    return found
+
+
 def resolve(cluster: Cluster, element: etree._Element) -> etree._Element | None:
     """The element itself, or the one of the same kind that its id-ref names."""
     reference = element.get("id-ref")
     if reference is None:
         return element
-    target = cluster.ids.get(reference)
+    target = find_element(cluster, reference)
     if target is None or target.tag != element.tag:
         _complain(cluster, element, f"no {element.tag!s} with id '{reference}'")
         return None
@@ -224,6 +234,7 @@ def _duration_end(expression: etree._Element, start: int) -> int | None:
 
 
 def _date_spec(cluster: Cluster, spec: etree._Element) -> bool:
+    cluster.now_matters()
     for name, value in spec_fields(cluster.now_s, cluster.utc_offset_s).items():
         wanted = spec.get(name)
         if wanted is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from standfast.base.report import notice
 from standfast.scheduler.actions.core import set_reason
-from standfast.scheduler.actions.digests import compare_digest, needs_host_address, only_private_changed
+from standfast.scheduler.actions.digests import compare_digest, needs_host_address, only_private_changed, restart_digest
 from standfast.scheduler.actions.meta import find_config
 from standfast.scheduler.actions.ops import get_action
 from standfast.scheduler.actions.recurring import reschedule, schedule_cancel
@@ -21,7 +21,7 @@ from standfast.scheduler.memory import (
     walk,
 )
 from standfast.scheduler.orderings.new import new_ordering, order_tasks
-from standfast.scheduler.unpack.entries import HistoryEntry, active_range, in_time_order
+from standfast.scheduler.unpack.entries import History, HistoryEntry
 from standfast.scheduler.unpack.failcounts import clear_failcount, fail_count
 
 
@@ -35,18 +35,16 @@ def handle_config_changes(cluster: Cluster) -> None:
     for node in cluster.nodes:
         if not (node.maintenance or node.available()):
             continue
-        for element, entries in cluster.node_history.get(node.name, ()):
-            agent = (element.get("class"), element.get("provider"), element.get("type"))
-            for rsc in reversed(by_name.get(element.get("id") or "", [])) if entries else ():
-                _process(cluster, rsc, node, entries, agent)
+        for history in cluster.node_history.get(node.name, ()):
+            for rsc in reversed(by_name.get(history.id or "", [])) if history.entries else ():
+                _process(cluster, rsc, node, history)
 
 
 def _process(
     cluster: Cluster,
     rsc: Resource,
     node: Node,
-    entries: list[HistoryEntry],
-    agent: tuple[str | None, str | None, str | None],
+    history: History,
 ) -> None:
     if rsc.removed:
         top = rsc.top()
@@ -54,15 +52,14 @@ def _process(
             schedule_cleanup(cluster, rsc, node, optional=False)
         return
     active = node in rsc.active_nodes
-    if _agent_changed(cluster, rsc, node, agent, active):
+    if _agent_changed(cluster, rsc, node, history.agent, active):
         schedule_cleanup(cluster, rsc, node, optional=False)
     if not active:
         return
-    ordered = in_time_order(entries)
-    start, stop = active_range(ordered)
+    start, stop = history.active_range
     if start < stop:
         return
-    for index, entry in enumerate(ordered):
+    for index, entry in enumerate(history.ordered):
         if index < start:
             continue
         if entry.interval_ms > 0 and (rsc.maintenance or node.maintenance):
@@ -130,7 +127,7 @@ def _check_entry(cluster: Cluster, rsc: Resource, node: Node, entry: HistoryEntr
         _force_restart(cluster, rsc, task, interval, node)
     elif interval > 0:
         reschedule(cluster, rsc, task, interval, node)
-    elif entry.restart_digest is not None:
+    elif restart_digest(cluster, entry) is not None:
         trigger_unfencing(cluster, rsc, node, "Device parameters changed (reload)")
         _schedule_reload(cluster, rsc, node)
     else:

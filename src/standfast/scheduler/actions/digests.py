@@ -63,6 +63,12 @@ def host_address(cluster: Cluster, rsc: Resource) -> str | None:
     return None if node is None else node.name
 
 
+def restart_digest(cluster: Cluster, entry: HistoryEntry) -> str | None:
+    """The recorded digest of what needs a restart when changed. For an operation whose failure expired any but the true one: its
+    definition "changed", so it is scheduled anew."""
+    return "calculated-failure-timeout" if entry in cluster.expired else entry.restart_digest
+
+
 def _calculate(
     cluster: Cluster, rsc: Resource, node: Node, task: str, interval: int, entry: HistoryEntry | None, *, with_secure: bool
 ) -> Digest:
@@ -80,7 +86,7 @@ def _calculate(
             params.setdefault(meta_name(name), value)
     everything, params = params, filtered(params)
     restart: str | None = None
-    if entry is not None and entry.restart_digest is not None:
+    if entry is not None and restart_digest(cluster, entry) is not None:
         kept = params
         if entry.force_restart is not None:
             words = entry.force_restart.split(" ")
@@ -126,7 +132,8 @@ def compare_digest(cluster: Cluster, rsc: Resource, node: Node, entry: HistoryEn
     if digest is None:
         digest = _calculate(cluster, rsc, node, entry.task, entry.interval_ms, entry, with_secure=cluster.sanitized)
         node.digests[key] = digest
-    if None not in (entry.restart_digest, digest.restart) and digest.restart != entry.restart_digest:
+    recorded = restart_digest(cluster, entry)
+    if None not in (recorded, digest.restart) and digest.restart != recorded:
         digest.result = "restart"
     elif entry.digest is None:
         digest.result = "unknown"

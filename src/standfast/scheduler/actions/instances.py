@@ -5,6 +5,7 @@ from __future__ import annotations
 from standfast.scheduler.actions.core import relate
 from standfast.scheduler.actions.notifications import Notification, action_notifications
 from standfast.scheduler.actions.ops import rsc_pseudo_op
+from standfast.scheduler.actions.places import assigned_to
 from standfast.scheduler.memory import (
     AR_ORDERED,
     MIGRATABLE,
@@ -16,7 +17,6 @@ from standfast.scheduler.memory import (
     Op,
     ProbeMode,
     Resource,
-    assigned_to,
     primitives,
 )
 from standfast.scheduler.placement.instances import instance_number

@@ -100,6 +100,7 @@ def _set_start_delay(cluster: Cluster, interval: int, meta: dict[str, str]) -> N
     origin = parse_date(meta.get("interval-origin"), cluster.utc_offset_s)
     seconds = interval // 1000
     if origin is not None and seconds > 0:
+        cluster.now_matters()
         past = cluster.now_s - origin
         # C's remainder keeps the dividend's sign.
         rest = past % seconds if past >= 0 else -(-past % seconds)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from standfast.scheduler.memory import Node, Resource
+from standfast.scheduler.memory import Node, Resource, located
 
 
 def is_active(rsc: Resource, everywhere: bool) -> bool:
@@ -45,3 +45,9 @@ def active_count(rsc: Resource) -> int:
     """On how many nodes a resource counts as active: unclean ones count only where fencing must come first."""
     _, everywhere, clean = active_node(rsc)
     return everywhere if rsc.needs_fencing else clean
+
+
+def assigned_to(rsc: Resource) -> Node | None:
+    """The node that a resource, or all that are assigned of its members, was assigned to."""
+    found = located(rsc, assigned=True)
+    return found[0] if len(found) == 1 else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from standfast.base.report import notice
+from standfast.scheduler.actions.places import assigned_to
 from standfast.scheduler.constraints.colocation import new_colocation
 from standfast.scheduler.memory import (
     Cluster,
@@ -14,7 +15,6 @@ from standfast.scheduler.memory import (
     Resource,
     Variant,
     any_of,
-    assigned_to,
 )
 from standfast.scheduler.placement.assign import record_scores
 from standfast.scheduler.placement.colocated import extend_this_with, extend_with_this

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from standfast.base.report import error, notice
-from standfast.scheduler.memory import Cluster, Colocation, Location, Node, Resource, Variant, any_of, assigned_to
+from standfast.scheduler.actions.places import assigned_to
+from standfast.scheduler.memory import Cluster, Colocation, Location, Node, Resource, Variant, any_of
 from standfast.scheduler.placement.assign import record_scores
 from standfast.scheduler.placement.colocated import (
     add_dependent_scores,

@@ -101,6 +101,7 @@ def _apply_shutdown_lock(cluster: Cluster, rsc: Resource) -> None:
         if node.shutdown and not node.unclean:
             rsc.lock_node = node
             rsc.lock_time_s = parse_int(node.attrs.get("shutdown")) or cluster.now_s
+            cluster.now_matters()
     if rsc.lock_node is None:
         return
     if cluster.shutdown_lock_ms > 0:

@@ -6,6 +6,7 @@ Pacemaker: lib/pacemaker/pcmk_sched_promotable.c.
 from __future__ import annotations
 
 from standfast.base.report import notice
+from standfast.scheduler.actions.places import assigned_to
 from standfast.scheduler.api import Score
 from standfast.scheduler.constraints.tickets import require_promotion_tickets
 from standfast.scheduler.memory import (
@@ -16,7 +17,6 @@ from standfast.scheduler.memory import (
     QuorumPolicy,
     Resource,
     ScoreWalk,
-    assigned_to,
     located,
     primitives,
 )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING
 
 from standfast.scheduler.mergesort import merge_sorted
@@ -21,7 +22,7 @@ RC_NOT_RUNNING, RC_PROMOTED, RC_FAILED_PROMOTED, RC_DEGRADED, RC_DEGRADED_PROMOT
 @dataclass(eq=False, slots=True)
 class HistoryEntry:
     """One recorded operation. `rc` or `status` is None when the entry has none that can be read; `target_rc` is -1 when
-    unknown; `last_change_s` is -1 when unknown. `restart_digest` may be set by the scheduler to force a reload."""
+    unknown; `last_change_s` is -1 when unknown. Nothing writes to it."""
 
     id: str
     task: str
@@ -116,6 +117,43 @@ def read_entry(element: etree._Element) -> HistoryEntry:
     )
 
 
+@dataclass(eq=False, slots=True)
+class History:
+    """One `lrm_resource`: its operations in document order and, oldest first, in time (`active_range` is about those); `repeats`
+    says that one is recurring. Shared by all runs that meet the element unchanged, so nothing writes to it or its entries."""
+
+    id: str | None
+    agent: tuple[str | None, str | None, str | None]
+    element: etree._Element
+    entries: tuple[HistoryEntry, ...]
+    ordered: tuple[HistoryEntry, ...]
+    active_range: tuple[int, int]
+    repeats: bool
+
+    def same_as(self, other: History) -> bool:
+        """Whether both say the same."""
+        return (
+            (self.id, self.agent, self.active_range, self.repeats) == (other.id, other.agent, other.active_range, other.repeats)
+            and [astuple(entry) for entry in self.entries] == [astuple(entry) for entry in other.entries]
+            and [entry.id for entry in self.ordered] == [entry.id for entry in other.ordered]
+        )
+
+
+def read_history(element: etree._Element) -> History:
+    """Parse one `lrm_resource`."""
+    entries = [read_entry(op) for op in element.iterchildren("lrm_rsc_op")]
+    ordered = in_time_order(entries)
+    return History(
+        id=element.get("id"),
+        agent=(element.get("class"), element.get("provider"), element.get("type")),
+        element=element,
+        entries=tuple(entries),
+        ordered=tuple(ordered),
+        active_range=active_range(ordered),
+        repeats=any(entry.interval_ms for entry in entries),
+    )
+
+
 def newer(a: HistoryEntry, b: HistoryEntry) -> int:
     """1 if `a` is newer than `b`, -1 if older, 0 if nobody can tell (Pacemaker: pe__is_newer_op)."""
     same_node = a.on_node.lower() == b.on_node.lower()
@@ -146,7 +184,7 @@ def _newer_pending(a: HistoryEntry, b: HistoryEntry) -> int:
     return 1
 
 
-def in_time_order(entries: list[HistoryEntry]) -> list[HistoryEntry]:
+def in_time_order(entries: Sequence[HistoryEntry]) -> list[HistoryEntry]:
     """Oldest first; a stable merge over the reversed document order, as the original sorts."""
     if len(entries) < 2:
         return list(entries)
@@ -154,7 +192,7 @@ def in_time_order(entries: list[HistoryEntry]) -> list[HistoryEntry]:
     return merge_sorted(newest_first, newer)
 
 
-def active_range(entries: list[HistoryEntry]) -> tuple[int, int]:
+def active_range(entries: Sequence[HistoryEntry]) -> tuple[int, int]:
     """(start index, stop index) in `entries` (in time order): where the present activity begins, and the last good stop."""
     stop = start = -1
     monitor = promoted = -1

@@ -58,7 +58,7 @@ def fail_count(cluster: Cluster, node: Node, rsc: Resource, effective: bool = Tr
         )
         rsc.failure_timeout_ms = 0
     timeout_ms = rsc.failure_timeout_ms
-    if effective and count > 0 and last > 0 and timeout_ms > 0 and cluster.now_s > last + ms_to_s(timeout_ms):
+    if effective and count > 0 and last > 0 and timeout_ms > 0 and cluster.has_come(last + ms_to_s(timeout_ms) + 1):
         count = 0
     return Fails(count, last if count > 0 else 0)
 

@@ -23,7 +23,6 @@ from standfast.scheduler.memory import (
     primitives,
 )
 from standfast.scheduler.placement.ledger import add_location, ban_everywhere
-from standfast.scheduler.unpack.entries import HistoryEntry, active_range, in_time_order, read_entry
 from standfast.scheduler.unpack.failcounts import base_name
 from standfast.scheduler.unpack.nodes import add_node
 from standfast.scheduler.unpack.remotes import link_connection
@@ -34,13 +33,15 @@ from standfast.scheduler.values import Role, ms_to_s, parse_int
 if TYPE_CHECKING:
     from lxml import etree
 
+    from standfast.scheduler.unpack.entries import History
+
 INFINITY = 1_000_000
 
 
 def unpack_node_history(cluster: Cluster, node: Node) -> None:
     """Every `lrm_resource` of a node's state."""
-    for element, entries in cluster.node_history.get(node.name, ()):
-        _unpack_resource(cluster, node, element, entries)
+    for history in cluster.node_history.get(node.name, ()):
+        _unpack_resource(cluster, node, history)
 
 
 def read_node_history(cluster: Cluster, state: etree._Element) -> None:
@@ -48,15 +49,14 @@ def read_node_history(cluster: Cluster, state: etree._Element) -> None:
     connection's node is only found in histories."""
     node = cluster.nodes_by_id.get((state.get("id") or "").lower()) or cluster.find_node(state.get("uname"))
     name = (state.get("uname") or "") if node is None else node.name
-    section = state.find("lrm/lrm_resources")
-    for element in () if section is None else section.iterchildren("lrm_resource"):
-        entries = [read_entry(op) for op in element.iterchildren("lrm_rsc_op")]
-        cluster.node_history.setdefault(name, []).append((element, entries))
-        cluster.history.setdefault((name, element.get("id") or ""), []).extend(entries)
+    found = cluster.node_history.setdefault(name, [])
+    for history in cluster.known.histories(state):
+        found.append(history)
+        cluster.history.setdefault((name, history.id or ""), []).extend(history.entries)
 
 
-def _unpack_resource(cluster: Cluster, node: Node, element: etree._Element, entries: list[HistoryEntry]) -> None:
-    rsc_id = element.get("id")
+def _unpack_resource(cluster: Cluster, node: Node, history: History) -> None:
+    rsc_id, entries, element = history.id, history.entries, history.element
     if rsc_id is None:
         cluster.tell(error("scheduler.history", f"a lrm_resource without id on {node.name} is ignored"))
         return
@@ -71,11 +71,11 @@ def _unpack_resource(cluster: Cluster, node: Node, element: etree._Element, entr
         _unpack_lock(cluster, element, rsc, node)
     saved = rsc.role
     rsc.role = Role.UNKNOWN
-    ordered = in_time_order(entries)
     walk = Walk()
-    for entry in ordered:
+    for entry in history.ordered:
         unpack_entry(cluster, rsc, node, entry, walk)
-    _note_recurring(cluster, rsc, node, ordered)
+    if history.repeats:
+        _note_recurring(cluster, rsc, node, history)
     _apply_state(cluster, rsc, node, walk.on_fail)
     role = target_role(cluster, rsc)
     if role is not None and (rsc.next_role == Role.UNKNOWN or role < rsc.next_role):
@@ -175,19 +175,19 @@ def _unpack_lock(cluster: Cluster, element: etree._Element, rsc: Resource, node:
     if when == 0:
         return
     limit_ms = cluster.shutdown_lock_ms
-    if limit_ms > 0 and cluster.now_s > when + ms_to_s(limit_ms):
+    if limit_ms > 0 and cluster.has_come(when + ms_to_s(limit_ms) + 1):
         get_action(cluster, rsc, "lrm_delete", node, optional=False)
     else:
         rsc.lock_node = node
         rsc.lock_time_s = when
 
 
-def _note_recurring(cluster: Cluster, rsc: Resource, node: Node, ordered: list[HistoryEntry]) -> None:
+def _note_recurring(cluster: Cluster, rsc: Resource, node: Node, history: History) -> None:
     """Actions for recurring operations that run already, so that later phases find them."""
-    start, stop = active_range(ordered)
+    start, stop = history.active_range
     if not node.online:
         return
-    for index, entry in enumerate(ordered):
+    for index, entry in enumerate(history.ordered):
         if (start < stop and index <= stop) or index < start:
             continue
         if entry.interval_ms == 0 or entry.raw_status == "-1":

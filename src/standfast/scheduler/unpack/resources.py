@@ -11,7 +11,7 @@ from standfast.scheduler.actions.meta import rsc_params
 from standfast.scheduler.memory import CloneData, Cluster, MultipleActive, QuorumPolicy, Resource, Variant, walk
 from standfast.scheduler.placement.ledger import add_location
 from standfast.scheduler.placement.scores import parse_score
-from standfast.scheduler.rules import Subject, nvpairs
+from standfast.scheduler.rules import Subject, find_element, nvpairs
 from standfast.scheduler.unpack.remotes import is_connection, leave_alone, link_connection, link_launcher, unpack_remote_nodes
 from standfast.scheduler.values import Role, int_or, interval_ms, is_true, parse_bool, parse_role
 
@@ -212,7 +212,7 @@ def _expand_template(cluster: Cluster, element: etree._Element) -> etree._Elemen
     reference = element.get("template")
     if reference is None:
         return element
-    template = cluster.ids.get(reference)
+    template = find_element(cluster, reference)
     if template is None or template.tag != "template" or reference == element.get("id"):
         cluster.tell(error("scheduler.template", f"no template named '{reference}'", where=element.get("id") or ""))
         return None
@@ -246,7 +246,7 @@ def _read_operations(cluster: Cluster, rsc: Resource) -> None:
     operations = rsc.xml.find("operations")
     reference = None if operations is None else operations.get("id-ref")
     if reference is not None:
-        operations = cluster.ids.get(reference)
+        operations = find_element(cluster, reference)
     if operations is not None:
         rsc.ops_xml = list(operations.iterchildren("op"))
 

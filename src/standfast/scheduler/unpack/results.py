@@ -95,7 +95,7 @@ def _check_expiry(cluster: Cluster, result: Result) -> bool:
     unexpired = 0
     last_failure = entry.id.endswith("_last_failure_0")
     if timeout_s > 0 and entry.last_change_s >= 0:
-        expired = cluster.now_s >= entry.last_change_s + timeout_s and not _waits_for_fencing(cluster, rsc, entry)
+        expired = cluster.has_come(entry.last_change_s + timeout_s) and not _waits_for_fencing(cluster, rsc, entry)
         fails = fail_count(cluster, node, rsc, effective=True, entry=entry)
         unexpired = fails.count
         if unexpired and cluster.now_s < fails.last_s + timeout_s + 1:
@@ -225,8 +225,7 @@ def _skip_expired(cluster: Cluster, result: Result, original_rc: int) -> bool:
         cluster.tell(
             notice("scheduler.expired", f"{entry.task} of {rsc.id} on {result.node.name} is rescheduled", "its failure expired")
         )
-        # Any digest but the true one: the operation's definition "changed", so it is scheduled anew.
-        entry.restart_digest = "calculated-failure-timeout"
+        cluster.expired.add(entry)
         return True
     return False
 

@@ -22,6 +22,7 @@ def unpack_status(cluster: Cluster) -> None:
     """Every node's state, then every node's history: known nodes first, unclean ones too where fencing may follow."""
     section = cluster.root.find("status")
     states = [] if section is None else list(section.iterchildren("node_state"))
+    cluster.known.keep_only(states)
     for state in states:
         _unpack_state(cluster, state)
         read_node_history(cluster, state)
@@ -184,6 +185,7 @@ def _terminate_requested(cluster: Cluster, node: Node) -> bool:
 def _pending_too_long(cluster: Cluster, member: int, online: int) -> bool:
     if cluster.node_pending_ms <= 0 or member <= 0 or online > 0:
         return False
+    cluster.now_matters()  # a member since "true" is one since now
     deadline = member + ms_to_s(cluster.node_pending_ms)
     if cluster.now_s >= deadline:
         return True

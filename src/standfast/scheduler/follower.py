@@ -1,0 +1,191 @@
+"""The scheduler's own document: kept up by the changes that the cluster agrees on, never sent or parsed again as a whole.
+
+One more replica of the CIB: the same changes in the same order give the same document (cib/apply.py), and versions prove it. What
+a change did not touch is not read again (known.py); when nothing that matters changed, the last plan holds; and plans for what
+may come can be put aside, to be found again by the document that they are for.
+
+Invariants (`check`): the document has the version that the last change said; without one, nothing is kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from standfast.base.report import Refused
+from standfast.base.wire import Malformed
+from standfast.cib.apply import apply, write_version
+from standfast.cib.document import COUNTERS, WRITTEN_ATTRIBUTES, Cib, Version, compact_xml
+from standfast.cib.edit import Edit
+from standfast.cib.operations import decode_change
+from standfast.scheduler.api import Plan
+from standfast.scheduler.known import Known
+from standfast.scheduler.plan import decide, unpack
+
+if TYPE_CHECKING:
+    from lxml import etree
+
+PREPARED_MAX, PREPARED_BYTES_MAX = 64, 64 * 1024 * 1024
+"""Plans put aside at most, and their bytes."""
+
+_UNREAD = frozenset((*COUNTERS, *WRITTEN_ATTRIBUTES))
+"""Attributes of the root that no plan depends on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A plan, and when it holds for the document that it was made for: from second `since_s` until before `until_s` (None: for
+    ever), where local time is `utc_offset_s` ahead of UTC."""
+
+    plan: Plan
+    since_s: int
+    until_s: int | None
+    utc_offset_s: int
+
+    def holds(self, now_s: int, utc_offset_s: int) -> bool:
+        """Whether it is the plan for this time too."""
+        return self.since_s <= now_s and (self.until_s is None or now_s < self.until_s) and self.utc_offset_s == utc_offset_s
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A plan put aside, packed, for the document with this key."""
+
+    key: bytes
+    packed: bytes
+
+
+_PACK, _UNPACK = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(Made).decode
+
+
+class Follower:
+    """See the module. `reused` and `ready` count the questions that were answered without planning."""
+
+    def __init__(self) -> None:
+        self._cib: Cib | None = None
+        self._known = Known()
+        self._last: Made | None = None
+        self._prepared: dict[bytes, bytes] = {}
+        self.reused = self.ready = 0
+
+    @property
+    def version(self) -> Version | None:
+        """The version of the document; None without one."""
+        return None if self._cib is None else self._cib.version
+
+    # ---- the document ----------------------------------------------------------------------------------------------
+
+    def take(self, xml: bytes) -> None:
+        """A whole document, as a node of ours wrote it. Raises Malformed."""
+        self.lose()
+        self._cib = Cib.adopt(xml)
+
+    def lose(self) -> None:
+        """Forget the document: it is not known any more what it should be."""
+        self._cib, self._last, self._known = None, None, Known()
+
+    def follow(self, before: Version, after: Version, change: bytes) -> bool:
+        """The change that led from one version to the next (empty: the version alone was changed). What does not fit loses the
+        document; whether there is one now."""
+        if self._cib is None or self._cib.version != before:
+            self.lose()
+            return False
+        try:
+            if change:
+                self._apply(self._cib, change)
+            else:
+                write_version(self._cib.root, Edit(self._cib.root), after)
+                self._cib.touched()
+        except (Refused, Malformed):
+            self.lose()
+            return False
+        if self._cib.version != after:
+            self.lose()
+        return self._cib is not None
+
+    def _apply(self, cib: Cib, change: bytes) -> None:
+        written: list[tuple[etree._Element, str]] = []
+        apply(cib, decode_change(change), written)
+        for element, attribute in written:
+            if element is cib.root and attribute in _UNREAD:
+                continue
+            self._last = None
+            self._known.written(element)
+
+    def xml(self) -> bytes:
+        """The document as it is now; empty without one."""
+        return b"" if self._cib is None else self._cib.compact()
+
+    # ---- plans -----------------------------------------------------------------------------------------------------
+
+    def plan(self, now_s: int, utc_offset_s: int = 0, *, connects: bool = True) -> Made | None:
+        """The plan for the document as it is now; None without one."""
+        if self._cib is None:
+            return None
+        if self._last is not None and self._last.holds(now_s, utc_offset_s):
+            self.reused += 1
+            return self._last
+        packed = self._prepared.get(self.key()) if self._prepared else None
+        found = None if packed is None else _UNPACK(packed)
+        if found is not None and found.holds(now_s, utc_offset_s):
+            self.ready += 1
+            self._last = found
+            return found
+        return self._plan(now_s, utc_offset_s, connects=connects)
+
+    def suppose(self, change: bytes, now_s: int, utc_offset_s: int = 0, *, connects: bool = True) -> Prepared | None:
+        """The plan that there would be after a change, to be put aside; None when the change does not fit. The document is that
+        of the supposition then: for a copy of this object, or of its process."""
+        if self._cib is None:
+            return None
+        try:
+            self._apply(self._cib, change)
+        except (Refused, Malformed):
+            return None
+        return Prepared(self.key(), _PACK(self._plan(now_s, utc_offset_s, connects=connects)))
+
+    def _plan(self, now_s: int, utc_offset_s: int, *, connects: bool) -> Made:
+        assert self._cib is not None
+        cluster = unpack(self._cib.root, now_s, connects=connects, utc_offset_s=utc_offset_s, known=self._known)
+        self._last = Made(decide(cluster), now_s, cluster.same_until_s, utc_offset_s)
+        return self._last
+
+    def key(self) -> bytes:
+        """What tells this document from every other one that could be planned otherwise. In which order a node's state has its
+        history and its attributes plays no part: a node that announces itself anew changes it."""
+        assert self._cib is not None
+        root = self._cib.root
+        digest = hashlib.sha256(_head(root))
+        for child in root:
+            if child.tag != "status":
+                digest.update(compact_xml(child))
+                continue
+            for state in child:
+                digest.update(_head(state))
+                for part in sorted(state, key=lambda part: str(part.tag)):
+                    digest.update(compact_xml(part))
+        return digest.digest()
+
+    def put_aside(self, prepared: Prepared) -> None:
+        """Keep a plan; the oldest give way."""
+        self._prepared.pop(prepared.key, None)
+        self._prepared[prepared.key] = prepared.packed
+        while len(self._prepared) > PREPARED_MAX or sum(map(len, self._prepared.values())) > PREPARED_BYTES_MAX:
+            del self._prepared[next(iter(self._prepared))]
+
+    def check(self) -> None:
+        """Assert the invariants (for tests: reads everything again)."""
+        assert len(self._prepared) <= PREPARED_MAX
+        assert self._cib is not None or self._last is None
+        self._known.check()
+        if self._cib is not None:
+            self._cib.check()
+
+
+def _head(element: etree._Element) -> bytes:
+    """Name and attributes, those of the root that no plan depends on left out."""
+    attributes = [item for item in element.items() if item[0] not in _UNREAD]
+    return repr((element.tag, attributes, len(element))).encode()
