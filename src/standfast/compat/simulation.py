@@ -40,9 +40,12 @@ class Asked:
     as_xml: bool = False
 
 
-def run(cib: etree._Element, asked: Asked, now_s: int) -> Simulation:
-    """Simulate. Raises Refused: 64 for a date that is none, 105 for a node that does not exist."""
-    date_s = parse_date(asked.date) if asked.date else None
+def run(cib: etree._Element, asked: Asked, now_s: int, utc_offset_s: int = 0) -> Simulation:
+    """Simulate; `utc_offset_s` is what dates without a zone mean.
+
+    Raises Refused: 64 for a date that is none, 105 for a node that does not exist.
+    """
+    date_s = parse_date(asked.date, utc_offset_s) if asked.date else None
     if asked.date and date_s is None:
         what = f"{asked.date!r} is no date"
         raise Refused(error("simulate.date", what, "ISO 8601 is understood", "2026-11-22 17:30:00"), exit_code=EXIT_USAGE)
@@ -54,6 +57,7 @@ def run(cib: etree._Element, asked: Asked, now_s: int) -> Simulation:
         date=asked.date,
         date_s=date_s or 0,
         sanitized=asked.is_saved,
+        utc_offset_s=utc_offset_s,
         detailed=asked.as_xml or asked.attributes or asked.failures,
     )
     return simulate(cib, request, now_s)

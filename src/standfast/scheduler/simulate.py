@@ -48,8 +48,12 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to simulate. `failing` are operations (RSC_TASK_INTERVALMS@NODE=RC) that fail when the plan is carried out; `date` is
-    a moment to pretend, as text and in seconds; `detailed` pictures can be shown as XML, with attributes and failures."""
+    """What to simulate.
+
+    `failing` are operations (RSC_TASK_INTERVALMS@NODE=RC) that fail when the plan is carried out; `date` is a moment to pretend,
+    as text and in seconds; `utc_offset_s` is what dates without a zone mean; `detailed` pictures can be shown as XML, with
+    attributes and failures.
+    """
 
     injections: Injections = field(default_factory=Injections)
     failing: tuple[str, ...] = ()
@@ -59,6 +63,7 @@ class Request:
     date_s: int = 0
     sanitized: bool = True
     detailed: bool = False
+    utc_offset_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +92,13 @@ def simulate(cib: etree._Element, request: Request, now_s: int) -> Simulation:
     Raises Refused for a node to inject that does not exist.
     """
     when_s, clock = _clock(cib, request, now_s)
-    cluster = unpack(cib, when_s, sanitized=request.sanitized)
+    cluster = unpack(cib, when_s, sanitized=request.sanitized, utc_offset_s=request.utc_offset_s)
     before = picture_of(cluster, show_pending=True, detailed=request.detailed)
     notes = None
     if request.injections:
         cib, done = inject(cib, request.injections, cluster, now_s)
         notes = tuple(done)
-        cluster = unpack(cib, when_s, sanitized=request.sanitized)
+        cluster = unpack(cib, when_s, sanitized=request.sanitized, utc_offset_s=request.utc_offset_s)
     if not request.plan:
         return Simulation(clock, before, cib, notes)
     plan = decide(cluster)
@@ -101,7 +106,9 @@ def simulate(cib: etree._Element, request: Request, now_s: int) -> Simulation:
         return Simulation(clock, before, cib, notes, cluster, plan)
     known = frozenset(name for rsc in walk(cluster.resources) for name in (rsc.id, rsc.history_id) if name)
     outcome = execute(cib, plan.graph, now_s, known, request.failing)
-    after = picture_of(unpack(outcome.cib, when_s), show_pending=False, detailed=request.detailed)
+    after = picture_of(
+        unpack(outcome.cib, when_s, utc_offset_s=request.utc_offset_s), show_pending=False, detailed=request.detailed
+    )
     return Simulation(clock, before, cib, notes, cluster, plan, outcome, after)
 
 

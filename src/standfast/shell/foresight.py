@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from standfast.client.decisions import Decisions, parse
 if TYPE_CHECKING:
     from lxml import etree
 
+    from standfast.scheduler.explain.explain import Question
     from standfast.scheduler.explain.model import Explanation
     from standfast.scheduler.explain.whatif import Forecast, Supposition
     from standfast.shell.session import Session
@@ -73,7 +75,7 @@ def clock_of(now_s: int) -> Callable[[int], str]:
 
 def why(session: Session, name: str, at: str = "", *, is_full: bool = False, is_json: bool = False) -> bool:
     """Explain a resource, now or at a past decision."""
-    from standfast.scheduler.explain.explain import Question, explain
+    from standfast.scheduler.explain.explain import explain
 
     now_s = int(session.now_s())
     decisions = Decisions()
@@ -87,7 +89,7 @@ def why(session: Session, name: str, at: str = "", *, is_full: bool = False, is_
         head = f"As decided at {clock(when_s)} ({path.name}):"
     else:
         root = document(session)
-    question = Question(root, when_s, clock, lambda element_id: decisions.since(element_id, when_s))
+    question = replace(_question(root, when_s), clock=clock, since=lambda element_id: decisions.since(element_id, when_s))
     found = explain(question, name)
     if is_json:
         session.write_json([_as_json(explanation) for explanation in found])
@@ -133,31 +135,43 @@ def what_if_node(session: Session, name: str, event: str, *, is_json: bool = Fal
     """`what-if node NAME EVENT`."""
     from standfast.scheduler.explain.whatif import suppose_node
 
-    root = document(session)
-    return _tell(session, root, suppose_node(root, name, event, int(session.now_s())), is_json=is_json)
+    question = _now(session)
+    return _tell(session, question, suppose_node(question, name, event), is_json=is_json)
 
 
 def what_if_resource(session: Session, name: str, task: str, *, is_json: bool = False) -> bool:
     """`what-if resource NAME fails TASK`."""
     from standfast.scheduler.explain.whatif import suppose_failure
 
-    root = document(session)
-    return _tell(session, root, suppose_failure(root, name, task, int(session.now_s())), is_json=is_json)
+    question = _now(session)
+    return _tell(session, question, suppose_failure(question, name, task), is_json=is_json)
 
 
 def what_if_configuration(session: Session, configuration: etree._Element, words: str, *, is_json: bool = False) -> bool:
     """Another configuration, as `what-if configure FILE` and `commit --plan` have it."""
     from standfast.scheduler.explain.whatif import suppose_configuration
 
-    root = document(session)
-    return _tell(session, root, suppose_configuration(root, configuration, words), is_json=is_json)
+    question = _now(session)
+    return _tell(session, question, suppose_configuration(question, configuration, words), is_json=is_json)
 
 
-def _tell(session: Session, root: etree._Element, supposed: Supposition, *, is_json: bool) -> bool:
+def _now(session: Session) -> Question:
+    now_s = int(session.now_s())
+    return replace(_question(document(session), now_s), clock=clock_of(now_s))
+
+
+def _question(root: etree._Element, when_s: int) -> Question:
+    """As the manager's planner would be asked; a CIB in a file may be of a cluster that has remote nodes."""
+    from standfast.scheduler.explain.explain import Question
+
+    is_ours = not os.environ.get(CIB_FILE)
+    return Question(root, when_s, utc_offset_s=time.localtime(when_s).tm_gmtoff, connects=not is_ours)
+
+
+def _tell(session: Session, question: Question, supposed: Supposition, *, is_json: bool) -> bool:
     from standfast.scheduler.explain.whatif import forecast
 
-    now_s = int(session.now_s())
-    found: Forecast = forecast(root, supposed, now_s, clock_of(now_s))
+    found: Forecast = forecast(question, supposed)
     if is_json:
         session.write_json(asdict(found))
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,9 @@ def simulate(session: Session, configuration: Configuration, words: Sequence[str
         raise usage_refused(USAGE, f"{unknown[0]!r} is not understood")
     loudness = max((len(word) for word in words if word.startswith("v")), default=2)
     asked = Asked(Injections(), is_saved=False, wanted=Wanted("scores" in words, "utilization" in words))
-    found = run(_laid_over(session.cluster.cib(), configuration), asked, int(session.now_s()))
+    found = run(
+        _laid_over(session.cluster.cib(), configuration), asked, int(session.now_s()), time.localtime(session.now_s()).tm_gmtoff
+    )
     assert found.plan is not None
     session.output.say_all(report for report in found.plan.notices if loudness > 2 or report.severity in _LOUD)
     if "actions" in words:
@@ -56,7 +59,9 @@ def scheduler_reports(session: Session, configuration: Configuration) -> list[Re
     """Errors and warnings of the scheduler about a configuration alone, whatever the cluster's state is."""
     from standfast.compat.simulation import Asked, Injections, run
 
-    found = run(_as_cib(configuration), Asked(Injections(), run=False), int(session.now_s()))
+    found = run(
+        _as_cib(configuration), Asked(Injections(), run=False), int(session.now_s()), time.localtime(session.now_s()).tm_gmtoff
+    )
     assert found.plan is not None
     return [report for report in found.plan.notices if report.severity in _LOUD]
 
@@ -69,7 +74,7 @@ def scores(session: Session) -> str:
     cib = document(session)
     has_utilization = cib.find("configuration//utilization") is not None
     asked = Asked(Injections(), run=False, is_saved=False, wanted=Wanted(scores=True, utilization=has_utilization, quiet=True))
-    return text(run(cib, asked, int(session.now_s())), asked)
+    return text(run(cib, asked, *_now(session)), asked)
 
 
 def _laid_over(cib: etree._Element, configuration: Configuration) -> etree._Element:
@@ -91,3 +96,9 @@ def _as_cib(configuration: Configuration) -> etree._Element:
     root.append(copy.deepcopy(configuration.configuration))
     etree.SubElement(root, "status")
     return root
+
+
+def _now(session: Session) -> tuple[int, int]:
+    """The wall-clock second, and local time less UTC."""
+    now_s = int(session.now_s())
+    return now_s, time.localtime(now_s).tm_gmtoff

@@ -149,7 +149,7 @@ def _simulation(options: Options, form: str, request: str) -> tuple[int, str]:
     from standfast.compat.simulation import complaints, first_words, run, text
 
     asked = _asked(options, source, form)
-    found = run(cib, asked, int(time.time()))
+    found = run(cib, asked, int(time.time()), time.localtime().tm_gmtoff)
     _save(options, found, source)
     code = EXIT_ERROR if found.outcome is not None and not found.outcome.complete else 0
     sys.stderr.write("".join(f"{line}\n" for line in first_words(cib)))
@@ -309,5 +309,5 @@ def _seconds(path: str, options: Options, repeat: int) -> float:
     asked = Asked(Injections(), run=False, date=options.value("set-datetime"))
     start = time.process_time()
     for _ in range(repeat):
-        run(cib, asked, int(time.time()))
+        run(cib, asked, int(time.time()), time.localtime().tm_gmtoff)
     return time.process_time() - start

@@ -45,12 +45,22 @@ _VERBS = {
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A CIB with status, the wall-clock second to decide at, and what `Asking` says of `clock` and `since`."""
+    """A CIB with status, the wall-clock second to decide at, and what `Asking` says of `clock` and `since`.
+
+    `utc_offset_s` is what dates without a zone mean; `connects` whether who carries plans out reaches remote nodes.
+    """
 
     root: etree._Element
     now_s: int
     clock: Callable[[int], str] = lambda second: f"{from_epoch(second):%Y-%m-%d %H:%M:%SZ}"
     since: Callable[[str], int | None] = lambda _element_id: None
+    utc_offset_s: int = 0
+    connects: bool = True
+
+    def unpack(self, root: etree._Element | None = None) -> Cluster:
+        """The working memory of the CIB, or of another one at the same time and place."""
+        here = self.root if root is None else root
+        return unpack(here, self.now_s, connects=self.connects, utc_offset_s=self.utc_offset_s)
 
 
 def explain(question: Question, name: str) -> tuple[Explanation, ...]:
@@ -61,7 +71,7 @@ def explain(question: Question, name: str) -> tuple[Explanation, ...]:
 
 def answer(question: Question) -> Asking:
     """Decide. Several resources can be explained from one decision."""
-    cluster = unpack(question.root, question.now_s)
+    cluster = question.unpack()
     return Asking(cluster, decide(cluster), question.clock, question.since)
 
 
@@ -193,7 +203,7 @@ class _Trials:
     """Plans made on edited copies, to say what a cure would achieve."""
 
     def __init__(self, question: Question, name: str, left: int) -> None:
-        self._root, self._now_s, self._name, self._left = question.root, question.now_s, name, left
+        self._question, self._name, self._left = question, name, left
 
     def cures(self, explanation: Explanation) -> tuple[Cure, ...]:
         """What would change it, and how."""
@@ -225,9 +235,9 @@ class _Trials:
         if self._left == 0:
             return ""
         self._left -= 1
-        copy = deepcopy(self._root)
+        copy = deepcopy(self._question.root)
         edit(copy)
-        cluster = unpack(copy, self._now_s)
+        cluster = self._question.unpack(copy)
         plan = decide(cluster)
         rsc = next((r for r in walk(cluster.resources) if r.id == self._name), None)
         if rsc is None:

@@ -6,9 +6,8 @@ and plans again until there is nothing left to do, or ROUNDS_MAX.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from standfast.base.report import Refused, error
@@ -18,7 +17,7 @@ from standfast.scheduler.explain import edits
 from standfast.scheduler.explain.explain import EXIT_NO_SUCH, Question, answer, explain_of
 from standfast.scheduler.explain.words import listed
 from standfast.scheduler.memory import Cluster, Resource, op_key, walk
-from standfast.scheduler.plan import schedule, unpack
+from standfast.scheduler.plan import decide
 from standfast.scheduler.simulate import execute
 from standfast.scheduler.values import ROLE_TEXT, Role, interval_ms
 
@@ -77,14 +76,14 @@ class Forecast:
 # ---- suppositions -------------------------------------------------------------------------------------------------------
 
 
-def suppose_node(root: etree._Element, name: str, event: str, now_s: int) -> Supposition:
+def suppose_node(question: Question, name: str, event: str) -> Supposition:
     """A node goes down without a word, leaves in good order, goes into standby or maintenance, or comes back. Raises Refused."""
-    cluster = unpack(root, now_s)
+    cluster = question.unpack()
     node = cluster.find_node(name)
     if node is None:
         names = listed([one.name for one in cluster.nodes])
         raise Refused(error("what-if.no-node", f"there is no node {name}", "", f"the nodes are {names}"), exit_code=EXIT_NO_SUCH)
-    copy = deepcopy(root)
+    copy = deepcopy(question.root)
     match event:
         case "down" | "leaves":
             return _suppose_loss(copy, cluster, node.name, event)
@@ -132,20 +131,21 @@ def _count_votes(copy: etree._Element, cluster: Cluster, name: str, change: int)
     return (f"(quorum would be {'kept' if is_quorate else 'lost'}: {up} of {len(members)} nodes)",)
 
 
-def suppose_failure(root: etree._Element, name: str, task: str, now_s: int) -> Supposition:
+def suppose_failure(question: Question, name: str, task: str) -> Supposition:
     """An operation of a resource fails where the resource is active (or, if it is not, would be started). Raises Refused."""
     if task not in TASKS:
         raise Refused(error("what-if.task", f"{task!r} is no operation that can fail here", "", f"one of {', '.join(TASKS)}"))
-    ask = answer(Question(root, now_s))
+    ask = answer(question)
     rsc = _leaf(ask.cluster, name)
     node = rsc.active_nodes[0] if rsc.active_nodes else rsc.assigned
     if node is None:
         what = f"{name} runs nowhere, and nothing of it can fail"
         raise Refused(error("what-if.nowhere", what, "", f"crm resource why {name}"))
     interval = _interval(rsc) if task == "monitor" else 0
-    copy = deepcopy(root)
+    copy = deepcopy(question.root)
     rc = 7 if task == "monitor" else 1
-    inject.operation(copy, unpack(copy, now_s), f"{op_key(rsc.history_id or rsc.id, task, interval)}@{node.name}={rc}", now_s)
+    spec = f"{op_key(rsc.history_id or rsc.id, task, interval)}@{node.name}={rc}"
+    inject.operation(copy, question.unpack(copy), spec, question.now_s)
     result = "finds that it is not running" if task == "monitor" else "fails"
     return Supposition((f"Suppose the {task} of {rsc.id} on {node.name} {result}:",), copy)
 
@@ -164,9 +164,9 @@ def _interval(rsc: Resource) -> int:
     return next((interval for interval in found if interval > 0), 10_000)
 
 
-def suppose_configuration(root: etree._Element, configuration: etree._Element, words: str) -> Supposition:
+def suppose_configuration(question: Question, configuration: etree._Element, words: str) -> Supposition:
     """Another <configuration> in the place of the present one."""
-    copy = deepcopy(root)
+    copy = deepcopy(question.root)
     present = copy.find("configuration")
     fresh = deepcopy(configuration)
     if present is not None:
@@ -179,38 +179,37 @@ def suppose_configuration(root: etree._Element, configuration: etree._Element, w
 # ---- forecasts ----------------------------------------------------------------------------------------------------------
 
 
-def forecast(root: etree._Element, supposed: Supposition, now_s: int, clock: Callable[[int], str] | None = None) -> Forecast:
+def forecast(question: Question, supposed: Supposition) -> Forecast:
     """What would happen, from the CIB as it is to rest after the supposition."""
-    plans, end, complete = _carry_out(supposed.root, now_s)
-    was, becomes = unpack(root, now_s), unpack(end, now_s)
+    plans, end, complete = _carry_out(question, supposed.root)
+    was, becomes = question.unpack(), question.unpack(end)
     before, after = _places(was), _places(becomes)
     changes = [change for plan in plans for change in plan.changes]
     steps = [step for name in {**before, **after} if (step := _step(name, before, after, changes)) is not None]
     steps += _newly_blocked(was, becomes, after, [step.resource for step in steps])
-    question = Question(end, now_s) if clock is None else Question(end, now_s, clock=clock)
     fenced = [f"{c.subject} is fenced ({c.verb[7:-1]}): {c.reason}" for c in changes if c.verb.startswith("Fence")]
     return Forecast(
         supposed.words,
         tuple(dict.fromkeys(fenced)),
         tuple(steps),
-        _lost(question, [step for step in steps if step.before and not step.after], after),
+        _lost(replace(question, root=end), [step for step in steps if step.before and not step.after], after),
         len({**before, **after}) - len(steps),
         complete,
     )
 
 
-def _carry_out(root: etree._Element, now_s: int) -> tuple[list[Plan], etree._Element, bool]:
+def _carry_out(question: Question, root: etree._Element) -> tuple[list[Plan], etree._Element, bool]:
     plans: list[Plan] = []
     for _ in range(ROUNDS_MAX):
-        plan = schedule(root, now_s)
+        plan = decide(question.unpack(root))
         if not plan.graph.actions:
             return plans, root, True
         plans.append(plan)
-        outcome = execute(root, plan.graph, now_s)
+        outcome = execute(root, plan.graph, question.now_s)
         before, root = root, outcome.cib
-        if len(plans) > 1 and _places(unpack(before, now_s)) == _places(unpack(root, now_s)):
+        if len(plans) > 1 and _places(question.unpack(before)) == _places(question.unpack(root)):
             return plans, root, True  # what is left (an action that may not run, say) changes nothing any more
-    return plans, root, not schedule(root, now_s).graph.actions
+    return plans, root, not decide(question.unpack(root)).graph.actions
 
 
 def _name(rsc: Resource) -> str:
