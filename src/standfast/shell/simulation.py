@@ -56,12 +56,16 @@ def simulate(session: Session, configuration: Configuration, words: Sequence[str
 
 
 def scheduler_reports(session: Session, configuration: Configuration) -> list[Report]:
-    """Errors and warnings of the scheduler about a configuration alone, whatever the cluster's state is."""
+    """Faults against the schema; with none, errors and warnings of the scheduler about a configuration alone, whatever the
+    cluster's state is."""
+    from standfast.cib.shape import shape_reports
     from standfast.compat.simulation import Asked, Injections, run
 
-    found = run(
-        _as_cib(configuration), Asked(Injections(), run=False), int(session.now_s()), time.localtime(session.now_s()).tm_gmtoff
-    )
+    root = _as_cib(configuration)
+    faults = shape_reports(root, "configuration")
+    if faults:
+        return faults
+    found = run(root, Asked(Injections(), run=False), int(session.now_s()), time.localtime(session.now_s()).tm_gmtoff)
     assert found.plan is not None
     return [report for report in found.plan.notices if report.severity in _LOUD]
 
@@ -92,7 +96,9 @@ def _as_cib(configuration: Configuration) -> etree._Element:
     """A quorate cluster without any history."""
     from lxml import etree
 
-    root = etree.Element("cib", {"have-quorum": "1"})
+    versions = {"admin_epoch": "0", "epoch": "0", "num_updates": "0"}
+    named = dict(configuration.root.attrib) if configuration.root.tag == "cib" else {}
+    root = etree.Element("cib", {**versions, **{str(k): str(v) for k, v in named.items()}, "have-quorum": "1"})
     root.append(copy.deepcopy(configuration.configuration))
     etree.SubElement(root, "status")
     return root

@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from standfast.base.report import Refused, Severity, error
+from standfast.base.report import Refused, Report, Severity, error
 from standfast.tools.options import Options, option, parse_options
 from standfast.tools.running import run_tool, say
 
@@ -205,7 +205,19 @@ def _read(source: str) -> etree._Element:
     if root.tag != "cib":
         what = f"the input is no CIB: its outermost element is <{root.tag!s}>"
         raise Refused(error("simulate.input", what, "", "cibadmin -Q > FILE"), exit_code=EXIT_CONFIG)
-    return root
+    return _conforming(root, "cib" if source in ("", "-") else source)
+
+
+def _conforming(root: etree._Element, where: str) -> etree._Element:
+    """The CIB as the schema of today has it. Raises Refused (78) when it does not conform to the one that it names."""
+    from standfast.cib.shape import check_shape
+    from standfast.cib.upgrade import upgraded
+
+    check_shape(root, where)
+    current = upgraded(root)
+    if isinstance(current, Report):
+        raise Refused(current, exit_code=EXIT_CONFIG)
+    return current
 
 
 def _bytes(source: str) -> bytes:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -281,12 +281,10 @@ def test_a_status_is_quick(tmp_path: Path) -> None:
     """Imports decide: what only other commands need is not loaded for a status."""
     with serve(FakeManager(), tmp_path):
         crm(tmp_path, "status")
-        took_s = []
-        for _ in range(3):
-            started = time.perf_counter()
-            crm(tmp_path, "status")
-            took_s.append(time.perf_counter() - started)
-    assert min(took_s) < 1.0, "150 ms are wanted; loaded machines are slower"
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        crm(tmp_path, "status")
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert after.ru_utime - before.ru_utime < 1.0, "100 ms are usual; a busy machine takes its time, but not of the processor"
     code = "import standfast.shell.status, standfast.shell.level_root, standfast.shell.main, sys; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     for heavy in ("lxml", "prompt_toolkit", "rich", "asyncio", "msgspec", "subprocess", "argparse", "standfast.compat.crm"):

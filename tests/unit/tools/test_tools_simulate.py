@@ -118,10 +118,24 @@ def test_a_status_alone_plans_nothing(settled: Path) -> None:
 
 
 def test_what_the_scheduler_noticed_is_said_when_asked(settled: Path, tmp_path: Path) -> None:
+    doubtful = tmp_path / "doubtful.xml"
+    doubtful.write_text(
+        settled.read_text().replace(
+            "<crm_config>",
+            '<crm_config><cluster_property_set id="more">'
+            '<nvpair id="more-1" name="no-quorum-policy" value="suicide"/></cluster_property_set>',
+        )
+    )
+    assert run("-x", str(doubtful), "-R")[2] == ""
+    assert "no-quorum-policy is reset" in run("-x", str(doubtful), "-R", "-V")[2]
+
+
+def test_what_does_not_conform_is_refused_as_the_original_does(settled: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken.xml"
     broken.write_text(settled.read_text().replace('with-rsc="ha-vip"', 'with-rsc="nothing"'))
-    assert run("-x", str(broken), "-R")[2] == ""
-    assert "nothing" in run("-x", str(broken), "-R", "-V")[2]
+    code, out, err = run("-x", str(broken), "-R")
+    assert (code, out) == (78, "")
+    assert "with-rsc='nothing': no such object" in err
 
 
 # ---- files --------------------------------------------------------------------------------------------------------------
