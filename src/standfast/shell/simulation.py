@@ -97,8 +97,10 @@ def _as_cib(configuration: Configuration) -> etree._Element:
     from lxml import etree
 
     versions = {"admin_epoch": "0", "epoch": "0", "num_updates": "0"}
-    named = dict(configuration.root.attrib) if configuration.root.tag == "cib" else {}
-    root = etree.Element("cib", {**versions, **{str(k): str(v) for k, v in named.items()}, "have-quorum": "1"})
+    root = etree.Element("cib")
+    named = configuration.root.items() if configuration.root.tag == "cib" else []
+    for name, value in (*versions.items(), *named, ("have-quorum", "1")):
+        root.set(name, value)
     root.append(copy.deepcopy(configuration.configuration))
     etree.SubElement(root, "status")
     return root
