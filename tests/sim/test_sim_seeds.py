@@ -21,6 +21,7 @@ cut of its view; a manager told something after it had gone; a view whose number
 member that had promised more while its coordinator was busy, and was not asked again."""
 
 
+@pytest.mark.timeout(600)  # of processor time, a seed takes up to 20 s; a busy machine stretches that
 @pytest.mark.parametrize("seed", [*range(1, 27), *FOUND_BEFORE])
 def test_promises_hold(seed: int) -> None:
     outcome = run(seed)
