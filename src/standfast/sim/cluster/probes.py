@@ -23,7 +23,6 @@ SAYINGS = {
     "an address is kept by a manager that was started again": r"was still up and is kept",
     "an address that somebody deleted is put back": r"deleted from eth0 by somebody else",
     "a foreign claim is noticed": r"is also claimed by",
-    "a start is refused, for a stranger has the address": r"longer than any lease of this cluster lives",
     "a node that is cut off suspends its address": r"is suspended on this node: this node is cut off",
     "a suspended address comes back": r"is back on eth0",
     "a lost carrier takes the address": r"has no carrier",
