@@ -21,13 +21,20 @@ from standfast.controller.controller import Controller
 from standfast.controller.desk import Identity
 from standfast.controller.effects import FromAgent, FromCloud, FromNetwork, NodeEffect, NodeInput, Now, Tell, Wake, Woken
 from standfast.executor import api as ex
-from standfast.executor.environment import Settings
+from standfast.executor.environment import Settings, base_environment
 from standfast.executor.machine import Executor
+from standfast.fencing import api as fence
+from standfast.fencing import runner as fencing
 from standfast.openstack import api as cloud
 from standfast.openstack import machine as openstack
 
 CASCADE_MAX = 10_000
 """Events that one event may cause inside a node; more is a loop, and a bug."""
+
+INSIDE = (
+    ex.Completed | ex.ExecutorInput | ip.IpInput | openstack.CloudInput | openstack.Announce | fence.RunnerInput | fence.Finished
+)
+"""What one room says to another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +63,8 @@ class Node:
         identity = Identity(settings.id, settings.name, settings.boot, settings.cluster_name, settings.admin_gid)
         self.controller = Controller(identity, machine)
         self.executor = Executor(settings.agents or Settings(settings.name), settings.parallel_max)
+        agents = settings.agents or Settings(settings.name)
+        self.fencing = fencing.Runner(base_environment(agents), settings.boot, agents.sbin_dir)
         self.ips = FailoverIps(settings.peers)
         self.openstack = openstack.OpenStack(int(hashlib.sha256(settings.boot.encode()).hexdigest()[:16], 16))
 
@@ -71,6 +80,8 @@ class Node:
         out: list[NodeEffect] = []
         first: object = event
         match event:
+            case FromAgent(exited) if exited.run < 0:
+                first = fence.AgentEnded(-exited.run, exited.rc, exited.stdout, exited.stderr, exited.failure)
             case FromAgent(exited):
                 first = exited
             case FromNetwork(heard):
@@ -79,6 +90,8 @@ class Node:
                 first = answered
             case Woken("cloud"):
                 first = cloud.TimerFired()
+            case Woken("fencing"):
+                first = fence.TimerFired()
             case Woken("executor"):
                 first = ex.TimerFired()
             case Woken("ip"):
@@ -90,6 +103,7 @@ class Node:
         """Assert the rooms' invariants."""
         self.controller.check()
         self.executor.check()
+        self.fencing.check()
         self.ips.check(now.us)
         self.openstack.check()
 
@@ -101,6 +115,8 @@ class Node:
             effects: tuple[object, ...]
             if isinstance(event, ex.ExecutorInput):
                 effects = self.executor.step(now.us, now.wall_s, event)
+            elif isinstance(event, fence.RunnerInput):
+                effects = self.fencing.step(now.us, event)
             elif isinstance(event, ip.IpInput):
                 effects = self.ips.step(now.us, event)
             elif isinstance(event, openstack.CloudInput):
@@ -127,6 +143,8 @@ class Node:
                     events.append(ex.NativeDone(run, rc, reason))
                 case ip.Changed(resource, rc, reason):
                     events.append(ex.NativeChanged(resource, rc, reason))
+                case fence.Launch() | fence.End() | fence.SetTimer():
+                    out.append(_of_fencing(effect))
                 case ex.SetTimer(at_us):
                     out.append(Wake("executor", at_us))
                 case ip.SetTimer(at_us):
@@ -136,11 +154,20 @@ class Node:
                 case cloud.Moved(_, node):
                     if node == self._settings.name:
                         events.append(ip.Healed())  # what was announced before the cloud let it through, nobody has heard
-                case openstack.Announce():
-                    events.append(effect)
-                case ex.Tell(report) | ip.Tell(report) | cloud.Tell(report):
+                case ex.Tell(report) | fence.Tell(report) | ip.Tell(report) | cloud.Tell(report):
                     out.append(Tell(report))
-                case _ if isinstance(effect, ex.Completed | ex.ExecutorInput | ip.IpInput | openstack.CloudInput):
+                case _ if isinstance(effect, INSIDE):
                     events.append(effect)
                 case _:
                     out.append(cast(NodeEffect, effect))  # the unions of the rooms leave nothing else
+
+
+def _of_fencing(effect: fence.Launch | fence.End | fence.SetTimer) -> NodeEffect:
+    """Fence agents are processes as others are; their numbers are below zero, apart from the executor's."""
+    match effect:
+        case fence.Launch(run, argv, environment, stdin):
+            return ex.RunAgent(-run, argv, environment, stdin)
+        case fence.End(run, force):
+            return ex.EndAgent(-run, force)
+        case fence.SetTimer(at_us):
+            return Wake("fencing", at_us)

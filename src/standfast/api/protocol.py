@@ -15,6 +15,10 @@ Verbs of the manager (RUN_DIR/manager.sock)
 | resource.cleanup | resource?, node?, refresh?: bool | cleaned: [[resource, node]] |
 | wait | timeout_s | stable: bool; when nothing is under way and nothing is planned |
 | events | (streams) | {"event": {...}} lines: see EVENTS |
+| fence | node, action: reboot / off / on, delay_s?, timeout_s?, client? | delegate: who did it; when it is done |
+| fence.confirm | node | when everybody takes the node for down: a person says so |
+| fence.devices | node? | devices: [[id, agent, nodes]], levels, of a target or all |
+| fence.history | node?, forget?: bool | records, newest first |
 | node.shutdown | | at once; resources leave this node, then it leaves the cluster |
 | node.local | | name and id (node) of this node, without asking anybody |
 | node.forget | node | removes a node that is gone from nodes and status |
@@ -41,6 +45,7 @@ EVENTS = (
     "action",  # transition, resource, node, operation, interval_ms, state: started | done, rc, reason
     "resource",  # resource, node, role: a change of where it runs
     "cib",  # version, client, user
+    "fencing",  # node, operation, state: pending | success | failed, client, delegate, reason
     "report",  # a line of the log worth a person's eye
 )
 
@@ -60,4 +65,5 @@ STATUS_FIELDS = (
     "local_node",
     "local_state",  # starting | joining | active | stopping | disconnected
     "situation",
+    "fencing",  # the history: id, target, action, client, origin, phase, delegate, began_s, completed_s, reason
 )

@@ -15,6 +15,7 @@ from standfast.controller.messages import Cancel, Depart, Execute, Forget, Order
 from standfast.executor import history
 from standfast.executor.api import Agent, AgentClass, Request
 from standfast.executor.history import TransitionKey
+from standfast.fencing import values
 from standfast.scheduler.graph.model import Action
 
 META = "CRM_meta_"
@@ -41,20 +42,11 @@ def errand(action: Action, key: TransitionKey, now_s: int, *, handover: bool) ->
         case "clear_failcount":
             return Errand(_clear_failures(action, node), at_once=True)
         case "do_shutdown":
-            return Errand(order=Depart(node), at_once=True)
+            return Errand((bookkeeping.leaving(node, action.node),), Depart(node), at_once=True)
         case "delete" | "lrm_delete":
             return Errand((bookkeeping.forget_history(node, action.resource),), Forget(((node, action.resource),)), at_once=True)
         case "cancel":
             return Errand(order=_cancel(action, node, key))
-        case "stonith":
-            raise Refused(
-                error(
-                    "controller.no-fencing",
-                    f"{action.node} should be fenced",
-                    "this release runs no fencing devices",
-                    "set stonith-enabled=false, or make sure by hand that the node is down",
-                )
-            )
         case _ if action.resource:
             request = request_of(action, key, handover=handover)
             return Errand(_pending(request, node, action.node, now_s), Execute(node, request))
@@ -72,7 +64,7 @@ def request_of(action: Action, key: TransitionKey, *, handover: bool) -> Request
         agent=agent,
         action=action.operation,
         interval_ms=action.interval_ms,
-        timeout_ms=_number(meta.get("timeout"), action.timeout_ms or DEFAULT_TIMEOUT_MS),
+        timeout_ms=_timeout_ms(action, meta),
         parameters=tuple(
             sorted((n, v) for n, v in action.attributes if not n.startswith(META) and n not in ("crm_feature_set",))
         ),
@@ -82,6 +74,12 @@ def request_of(action: Action, key: TransitionKey, *, handover: bool) -> Request
         handover=handover,
         native=str(agent) in NATIVE_AGENTS and meta.get("native", "true").lower() not in ("false", "no", "off", "0"),
     )
+
+
+def _timeout_ms(action: Action, meta: dict[str, str]) -> int:
+    """The operation's timeout; for a fencing device, pcmk_monitor_timeout goes before it."""
+    own = dict(action.attributes).get("pcmk_monitor_timeout") if action.agent[0] == AgentClass.STONITH else None
+    return values.duration_ms(own, _number(meta.get("timeout"), action.timeout_ms or DEFAULT_TIMEOUT_MS))
 
 
 def node_of(action: Action) -> NodeId:

@@ -23,7 +23,7 @@ def element(tag: str, content: str = "", /, **attributes: str | int) -> str:
     return f"<{tag}{written}>{content}</{tag}>" if content else f"<{tag}{written}/>"
 
 
-def node_state(node: NodeId, name: str, content: str = "", *, member: bool, manager: bool) -> str:
+def node_state(node: NodeId, name: str, content: str = "", *, member: bool, manager: bool, expected: str = "") -> str:
     """A node_state: `member` of the view, with a `manager` that takes part."""
     attributes = {
         "id": str(node),
@@ -32,7 +32,7 @@ def node_state(node: NodeId, name: str, content: str = "", *, member: bool, mana
         "crmd": "online" if manager else "offline",
         "crm-debug-origin": "standfast",
         "join": "member" if manager else "down",
-        "expected": "member" if manager else "down",
+        "expected": expected or ("member" if manager else "down"),
     }
     written = "".join(f" {key}={quoteattr(value)}" for key, value in attributes.items())
     return f"<node_state{written}>{content}</node_state>" if content else f"<node_state{written}/>"
@@ -58,13 +58,34 @@ def announce(node: NodeId, name: str, resources: str, *, is_new_life: bool, forg
     )
 
 
-def absent(node: NodeId, name: str, *, member: bool) -> tuple[Operation, ...]:
-    """A node that is not there (or, as `member`, whose manager is not): offline, and its transient attributes are gone."""
+def absent(node: NodeId, name: str, *, member: bool, expected: str = "down") -> tuple[Operation, ...]:
+    """A node that is not there (or, as `member`, whose manager is not): offline, and its transient attributes are gone. It is
+    unclean, and to be fenced, unless it was `expected` to go down."""
     where = f"/cib/status/node_state[@id='{node}']/transient_attributes"
+    state = node_state(node, name, member=member, manager=False, expected=expected)
     return (
-        Operation(OpKind.MODIFY, "status", xml=node_state(node, name, member=member, manager=False), allow_create=True),
+        Operation(OpKind.MODIFY, "status", xml=state, allow_create=True),
         Operation(OpKind.DELETE, xpath=where, multiple=True),
     )
+
+
+def fenced(node: str, name: str, *, member: bool) -> tuple[Operation, ...]:
+    """A node was fenced: it is expected to be down, and nothing is remembered of it. Whether it is a `member` of the view is the
+    cluster layer's to say, unless it is none already (Pacemaker's update_node_state_after_fencing)."""
+    where = f"/cib/status/node_state[@id='{node}']"
+    layer = {} if member else {"in_ccm": "false", "crmd": "offline"}
+    attributes = {"id": node, "uname": name, **layer, "join": "down", "expected": "down"}
+    state = "".join(f" {key}={quoteattr(value)}" for key, value in attributes.items())
+    return (
+        Operation(OpKind.MODIFY, "status", xml=f"<node_state{state}/>", allow_create=True),
+        Operation(OpKind.DELETE, xpath=f"{where}/lrm", multiple=True),
+        Operation(OpKind.DELETE, xpath=f"{where}/transient_attributes", multiple=True),
+    )
+
+
+def leaving(node: NodeId, name: str) -> Operation:
+    """A node leaves in order: when it is gone, that was expected."""
+    return Operation(OpKind.MODIFY, "status", xml=element("node_state", id=node, uname=name, expected="down"), allow_create=True)
 
 
 def record(
@@ -100,7 +121,7 @@ def forget_entry(node: NodeId, resource: str, entry: str) -> Operation:
     return Operation(OpKind.DELETE, xpath=where, multiple=True)
 
 
-def attribute(node: NodeId, name: str, key: str, value: str) -> Operation:
+def attribute(node: NodeId | str, name: str, key: str, value: str) -> Operation:
     """Set a transient attribute of a node."""
     group = f"status-{node}"
     pair = element("nvpair", id=f"{group}-{key.replace('#', '.')}", name=key, value=value)

@@ -13,6 +13,7 @@ from typing import Any
 
 from standfast.base.ids import US_PER_S
 from standfast.base.report import Refused, Report, error
+from standfast.cib.document import Version
 
 WAITING_MAX = 4096
 EXIT_USAGE = 64
@@ -46,6 +47,7 @@ class Clients:
     _changes: dict[int, _Change] = field(default_factory=dict)
     _plans: dict[int, tuple[Asker, Callable[[Any], Json]]] = field(default_factory=dict)
     _rests: dict[int, tuple[Asker, int]] = field(default_factory=dict)
+    _fences: dict[int, tuple[Asker, int]] = field(default_factory=dict)
     _followers: dict[int, Asker] = field(default_factory=dict)
     _token: int = 0
 
@@ -140,6 +142,27 @@ class Clients:
             out.append((asker.connection, success(asker, stable=False)))
         return out
 
+    # ---- fencing -------------------------------------------------------------------------------------------------
+
+    def expect_fence(self, asker: Asker) -> int:
+        """`asker` waits for a fencing; returns the token of the question."""
+        self._make_room()
+        self._token += 1
+        self._fences[self._token] = (asker, 0)
+        return self._token
+
+    def is_fencing(self, token: int) -> bool:
+        """Whether somebody still waits for it."""
+        return token in self._fences
+
+    def fenced(self, token: int, refusal: Refused | None, delegate: str) -> list[tuple[int, Json]]:
+        """It is over."""
+        asker, _ = self._fences.pop(token, (None, 0))
+        if asker is None:
+            return []
+        message = failure(asker, refusal) if refusal is not None else success(asker, delegate=delegate)
+        return [(asker.connection, message)]
+
     # ---- followers of events -------------------------------------------------------------------------------------
 
     def follow(self, asker: Asker) -> list[tuple[int, Json]]:
@@ -157,7 +180,7 @@ class Clients:
 
     def hung_up(self, connection: int) -> None:
         """Nobody there waits for anything any more."""
-        for waiting in (self._changes, self._plans, self._rests):
+        for waiting in (self._changes, self._plans, self._rests, self._fences):
             for key in [k for k, v in waiting.items() if _asker(v).connection == connection]:
                 del waiting[key]
         self._followers.pop(connection, None)
@@ -186,14 +209,19 @@ class Clients:
             (c.asker.connection, failure(c.asker, Refused(reports, exit_code=EXIT_DISCONNECTED))) for c in self._changes.values()
         ]
         self._changes.clear()
+        out += [(a.connection, failure(a, Refused(reports, exit_code=EXIT_DISCONNECTED))) for a, _ in self._fences.values()]
+        self._fences.clear()
         return out
 
     def check(self) -> None:
         """Assert the limits."""
-        assert len(self._changes) + len(self._plans) + len(self._rests) + len(self._followers) <= WAITING_MAX
+        assert self._count() <= WAITING_MAX
+
+    def _count(self) -> int:
+        return sum(len(w) for w in (self._changes, self._plans, self._rests, self._fences, self._followers))
 
     def _make_room(self) -> None:
-        if len(self._changes) + len(self._plans) + len(self._rests) + len(self._followers) >= WAITING_MAX:
+        if self._count() >= WAITING_MAX:
             raise Refused(error("api.busy", f"{WAITING_MAX} requests are waiting already", "", "try again in a moment"))
 
 
@@ -209,6 +237,19 @@ def failure(asker: Asker, refusal: Refused) -> Json:
         for r in refusal.reports
     ]
     return {"id": asker.id, "ok": False, "exit_code": refusal.exit_code, "reports": reports}
+
+
+def changed_meanwhile(base: str, version: Version) -> Refused:
+    """A change that was made for another configuration than the present one."""
+    return Refused(
+        error(
+            "cib.changed-meanwhile",
+            "somebody else changed the configuration meanwhile",
+            f"this change was made for {base}, the configuration is at {version}",
+            "look at it again (crm configure refresh, show), then repeat the change",
+        ),
+        exit_code=103,
+    )
 
 
 def _asker(waiting: Any) -> Asker:

@@ -21,7 +21,7 @@ from standfast.cib.document import Cib, Version
 from standfast.cib.machine import CibMachine
 from standfast.cib.messages import decode_message
 from standfast.controller import actions, bookkeeping, coordinator, duty, messages, outbox, reading
-from standfast.controller.clients import Clients
+from standfast.controller.clients import Clients, changed_meanwhile
 from standfast.controller.clouds import Clouds
 from standfast.controller.coordinator import Coordinator
 from standfast.controller.desk import Desk, Identity
@@ -43,8 +43,9 @@ from standfast.controller.effects import (
     Wake,
     Woken,
 )
+from standfast.controller.fences import Fences
 from standfast.controller.life import Life, LifeState
-from standfast.controller.memory import Memory
+from standfast.controller.memory import Memory, agent_of
 from standfast.controller.messages import Await, Cancel, Depart, Duty, Envelope, Execute, Forget, Landed, Present, Rested, Step
 from standfast.controller.outbox import Effect, Outbox
 from standfast.controller.roll import Roll
@@ -61,6 +62,7 @@ from standfast.engine.api import (
 )
 from standfast.executor import history
 from standfast.executor.api import CancelRecurring, Completed, OpStatus, Perform, Result
+from standfast.fencing.api import Finished, Run
 from standfast.openstack.machine import Announce
 
 ACTING_POLICIES = ("ignore", "freeze")
@@ -70,7 +72,7 @@ PUSHED_OUT = 75
 """Exit code of a change that a new round of agreement pushed out before its turn (cib/effects.py, Applied)."""
 
 
-Input = NodeInput | Completed | Announce
+Input = NodeInput | Completed | Announce | Finished
 
 
 class Controller:
@@ -84,8 +86,9 @@ class Controller:
         self._memory = Memory()
         self._clients = Clients()
         self._say = Outbox(identity.name, self.roll, self._clients)
-        self._desk = Desk(identity, self.roll, machine, self._clients, self._say)
         self._coordinator = Coordinator(identity.boot)
+        self._fences = Fences(identity.boot, self.roll, machine, self._clients, self._say, self._coordinator)
+        self._desk = Desk(identity, self.roll, machine, self._clients, self._say, self._fences)
         self._clouds = Clouds(identity, self.roll)
         self._is_new_life = True
         self._was_apart = False
@@ -129,6 +132,7 @@ class Controller:
         self.roll.check()
         self._coordinator.check()
         self._clients.check()
+        self._fences.check()
         assert self._coordinator.duty is coordinator.Duty.IDLE or self.coordinates, "a plan without the duty"
 
     def _take(self, event: Input) -> None:
@@ -148,6 +152,8 @@ class Controller:
                 self._plan_made(event)
             case Completed(result):
                 self._completed(result)
+            case Finished(ran):
+                self._fences.finished(ran)
             case Announce():
                 if self._machine.is_synced:
                     self._say.propose(self._clouds.announced(event))
@@ -257,7 +263,7 @@ class Controller:
             return
         if envelope.base and not (self._machine.is_synced and str(self.cib.version).startswith(f"{envelope.base}.")):
             if envelope.sender == self.identity.id:
-                self._say.answer(self._clients.refused(envelope.number, _changed_meanwhile(envelope.base, self.cib.version)))
+                self._say.answer(self._clients.refused(envelope.number, changed_meanwhile(envelope.base, self.cib.version)))
             return
         if self._machine.is_synced and not envelope.change:
             self._effective(envelope)
@@ -361,6 +367,8 @@ class Controller:
                         self._say.add(CancelRecurring(resource, action, interval_ms, ""))
             case Depart(target) if target == self.identity.id:
                 self._depart()
+            case messages.RunFence(target, job) if target == self.identity.id:
+                self._say.add(Run(job))
         if isinstance(envelope.order, Execute):
             request = envelope.order.request
             self._say.publish_operation(
@@ -390,6 +398,10 @@ class Controller:
                 self._tell_rested()
             case Rested(asker, token) if asker == self.identity.id:
                 self._say.answer(self._clients.rested(token))
+            case _ if envelope.news is not None:
+                self._decide(self._fences.hear(envelope.sender, envelope.news))
+                if self._fences.is_doomed:
+                    self._doomed()
 
     def _landed(self, note: Landed) -> None:
         operation = (note.resource, note.action, note.interval_ms)
@@ -423,12 +435,16 @@ class Controller:
     def _took_duty(self, sender: NodeId) -> None:
         before = self.roll.coordinator
         self.roll.took_duty(sender)
+        if not self.coordinates:
+            self._fences.dismissed()
         if self.coordinates:
+            self._decide(self._fences.appointed())
             if before != sender:
                 self._decide(self._coordinator.appointed(self._say.now.us))
             else:
                 self._decide(self._coordinator.changed(self._say.now.us, "who takes part has changed"))
         if before != self.roll.coordinator:
+            self._fences.ask_again()
             for token in self._clients.open_questions:
                 self._say.propose((), news=Await(token))
 
@@ -448,6 +464,9 @@ class Controller:
         self._tell_rested()
 
     def _carry_out(self, action: Any, key: history.TransitionKey, handover: bool) -> None:
+        if action.operation == coordinator.FENCE:
+            self._decide(self._fences.carry_out(action, key))
+            return
         try:
             errand = actions.errand(action, key, self._say.now.wall_s, handover=handover)
         except Refused as refusal:
@@ -466,6 +485,7 @@ class Controller:
         if event.number < 0:
             self._say.answer(self._clients.planned(event.number, event.plan, event.fault))
             return
+        self._fences.planned(event.plan)
         self._decide(self._coordinator.planned(self._say.now.us, self._say.now.wall_s, event.number, event.plan, event.fault))
 
     # ---- the executor --------------------------------------------------------------------------------------------
@@ -478,7 +498,7 @@ class Controller:
             return
         entries = self._memory.note(result, self.identity.name)
         where = (self.identity.id, self.identity.name, request.resource)
-        change = bookkeeping.record(*where, _agent(result), entries) if entries else ()
+        change = bookkeeping.record(*where, agent_of(request), entries) if entries else ()
         note = Landed(
             self.identity.id,
             request.resource,
@@ -524,6 +544,12 @@ class Controller:
             self._say.add(ToEngine(Leave()))
         self._end(0, notice("controller.stopped", "stopped"))
 
+    def _doomed(self) -> None:
+        """The others hold this node for fenced, and it is not: whatever it has, they take it (fence-reaction=stop)."""
+        self._say.add(Revoked("the cluster has fenced this node"), ToEngine(Leave()))
+        remedy = "make sure that the fencing device really cuts this host off, then start the node again"
+        self._end(78, error("controller.fenced", "this node was fenced, says its device, and is still alive", "", remedy))
+
     def _disk_failed(self, reason: str) -> None:
         self._say.add(Revoked("this node's disk failed"))
         report = error(
@@ -549,6 +575,8 @@ class Controller:
         elif room == "clients":
             self._say.answer(self._clients.timed_out(self._say.now.us))
             self._desk.arm()
+        elif room == "fence-requests":
+            self._decide(self._fences.elapsed())
         else:
             self._look_for_duty()
 
@@ -556,23 +584,6 @@ class Controller:
         return self.roll.view.members if self.roll.view is not None else ()
 
 
-def _agent(result: Result) -> tuple[str, str, str]:
-    agent = result.request.agent
-    return agent.standard.value, agent.provider, agent.type
-
-
 def _what_changed(outcome: Outcome) -> str:
     where = "configuration" if outcome.changed_configuration else "status"
     return f"the {where} changed ({outcome.before} -> {outcome.after})"
-
-
-def _changed_meanwhile(base: str, version: Version) -> Refused:
-    return Refused(
-        error(
-            "cib.changed-meanwhile",
-            "somebody else changed the configuration meanwhile",
-            f"this change was made for {base}, the configuration is at {version}",
-            "look at it again (crm configure refresh, show), then repeat the change",
-        ),
-        exit_code=103,
-    )

@@ -20,6 +20,7 @@ from standfast.executor.history import TransitionKey, parse_transition_key
 from standfast.scheduler.api import Plan
 from standfast.scheduler.graph.model import Action
 
+FENCE = "stonith"
 PLANS_PER_BURST = 20
 BURST_US = 2 * US_PER_S
 RECHECK_US = 15 * 60 * US_PER_S
@@ -184,6 +185,16 @@ class Coordinator:
         self._run.failed(action_id, reason)
         return (Told(warning("controller.action-failed", reason)), *self._continue(now_us))
 
+    def unfulfilled(self, now_us: int, action_id: int, reason: str, *, again: bool) -> tuple[Effect, ...]:
+        """A fencing failed: plan `again` at once, or, after too many times, when something changes."""
+        if self._run is not None and again:
+            self._dirty = self._dirty or reason
+        return self.failed(now_us, action_id, reason)
+
+    def owns(self, key: TransitionKey) -> bool:
+        """Whether `key` names an action that is under way."""
+        return self._run is not None and self._run.owns(key)
+
     def elapsed(self, now_us: int) -> tuple[Effect, ...]:
         """The alarm rang (too early is harmless)."""
         out: list[Effect] = []
@@ -243,8 +254,9 @@ class Coordinator:
         assert self._run is not None
         out: list[Effect] = []
         for action in actions:
-            timeout_ms = action.timeout_ms + self._run.graph.cluster_delay_ms
-            self._deadline_us[action.id] = now_us + timeout_ms * US_PER_MS
+            if action.operation != FENCE:  # it has deadlines of its own (fencing/requests.py), and always ends
+                timeout_ms = action.timeout_ms + self._run.graph.cluster_delay_ms
+                self._deadline_us[action.id] = now_us + timeout_ms * US_PER_MS
             out.append(Start(action, self._run.key(action), action.operation == "start" and action.resource in self._stopped))
         return (*out, *self._end(now_us))
 

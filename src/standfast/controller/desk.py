@@ -18,7 +18,8 @@ from standfast.cib.operations import Change, Operation, Origin
 from standfast.controller import verbs
 from standfast.controller.clients import EXIT_DISCONNECTED, Asker, Clients, failure, success
 from standfast.controller.effects import Asked, AskPlan, Now, Wake
-from standfast.controller.messages import Await, Forget
+from standfast.controller.fences import Fences
+from standfast.controller.messages import Await, FenceAsked, Forget
 from standfast.controller.outbox import Outbox
 from standfast.controller.roll import Roll
 from standfast.scheduler.api import Plan
@@ -38,10 +39,13 @@ class Identity:
 class Desk:
     """See the module; it is the verbs' Host."""
 
-    def __init__(self, identity: Identity, roll: Roll, machine: CibMachine, clients: Clients, say: Outbox) -> None:
+    def __init__(
+        self, identity: Identity, roll: Roll, machine: CibMachine, clients: Clients, say: Outbox, fences: Fences
+    ) -> None:
         self.roll = roll
         self.is_congested = False
         self.wants_shutdown = False
+        self.fences = fences
         self._identity = identity
         self._machine = machine
         self._clients = clients
@@ -110,6 +114,16 @@ class Desk:
     def follow(self, asker: Asker) -> None:
         """Send every event from now on."""
         self._say.answer(self._clients.follow(asker))
+
+    def fence(self, asker: Asker, news: FenceAsked) -> None:
+        """Have a node fenced, or taken as down; answered when it is over."""
+        self._need_view()
+        self.fences.ask(asker, news)
+
+    def forget_fencing(self, target: str) -> None:
+        """Clean up the history of a target, or of all."""
+        self._need_view()
+        self.fences.forget(target)
 
     def shut_down(self) -> None:
         """Leave in order, as for a signal."""

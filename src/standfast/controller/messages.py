@@ -11,6 +11,7 @@ import msgspec
 from standfast.base.ids import NodeId
 from standfast.base.wire import Malformed
 from standfast.executor.api import Request
+from standfast.fencing.api import Job, Ran, Record
 
 ENVELOPE_BYTES_MAX = 1 << 20
 
@@ -44,7 +45,14 @@ class Depart(msgspec.Struct, frozen=True, tag="depart"):
     target: NodeId
 
 
-Order = Execute | Cancel | Forget | Depart
+class RunFence(msgspec.Struct, frozen=True, tag="fence"):
+    """The coordinator's order: `target` carries out its part of a fencing and answers with FenceRan."""
+
+    target: NodeId
+    job: Job
+
+
+Order = Execute | Cancel | Forget | Depart | RunFence
 
 
 class Landed(msgspec.Struct, frozen=True, tag="landed"):
@@ -92,7 +100,45 @@ class Rested(msgspec.Struct, frozen=True, tag="rested"):
     token: int
 
 
-News = Landed | Present | Duty | Step | Await | Rested
+class FenceRan(msgspec.Struct, frozen=True, tag="fence-ran"):
+    """How the sender's part of a fencing ended."""
+
+    ran: Ran
+
+
+class FenceAsked(msgspec.Struct, frozen=True, tag="fence-asked"):
+    """A person at the sender wants `action` (reboot | off | on), or says that the target is down (confirm); `token` comes back in
+    FenceNoted."""
+
+    token: int
+    target: str
+    action: str
+    client: str
+    delay_ms: int = 0
+    timeout_ms: int = 0
+
+
+class FenceNoted(msgspec.Struct, frozen=True, tag="fence-noted"):
+    """A fencing began or ended; `replies` are the (node, token) of those who waited."""
+
+    record: Record
+    replies: tuple[tuple[NodeId, int], ...]
+
+
+class FenceKnown(msgspec.Struct, frozen=True, tag="fence-known"):
+    """What the sender's history holds, for a node that has just come."""
+
+    records: tuple[Record, ...]
+
+
+class FenceForgotten(msgspec.Struct, frozen=True, tag="fence-forgotten"):
+    """The history of a target is cleaned up; "" for all."""
+
+    target: str
+
+
+FencingNews = FenceRan | FenceAsked | FenceNoted | FenceKnown | FenceForgotten
+News = Landed | Present | Duty | Step | Await | Rested | FencingNews
 
 
 class Envelope(msgspec.Struct, frozen=True):

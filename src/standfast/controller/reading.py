@@ -25,12 +25,29 @@ def nodes(root: Element) -> tuple[tuple[NodeId, str], ...]:
     return tuple((NodeId(int(key)), name) for key, name in access.nodes(root).items() if key.isdigit())
 
 
+def node_id(root: Element, name: str) -> str | None:
+    """The id of a node, by its name: a cluster node's, or a remote node's, which is its name."""
+    return next((key for key, uname in access.nodes(root).items() if name in (uname, key)), None)
+
+
 def is_offline(root: Element, node: NodeId, *, member: bool) -> bool:
     """Whether the status section says already that the node takes no part, as a `member` of the view or not."""
     state = access.node_state(root, str(node))
     if state is None:
         return False
     return state.get("crmd") == "offline" and (state.get("in_ccm") == "true") == member
+
+
+def expected(root: Element, node: NodeId) -> str:
+    """What the status section expects a node to be: member | down, "" for one that was never seen."""
+    state = access.node_state(root, str(node))
+    return state.get("expected", "") if state is not None else ""
+
+
+def is_true(root: Element, name: str, alias: str = "") -> bool:
+    """Whether a cluster option is on; it is when nothing is said."""
+    value = option(root, name, option(root, alias, "true") if alias else "true")
+    return value.lower() in ("true", "yes", "on", "1", "y")
 
 
 def transient_attribute(root: Element, node: NodeId, name: str) -> str | None:

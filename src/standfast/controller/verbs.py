@@ -18,8 +18,10 @@ from standfast.cib.operations import OPERATIONS_MAX, Operation, OpKind
 from standfast.controller import actions, bookkeeping, reading
 from standfast.controller.clients import EXIT_USAGE, Asker
 from standfast.controller.effects import Asked, Now
-from standfast.controller.messages import Forget
+from standfast.controller.fences import Fences, facts_of
+from standfast.controller.messages import FenceAsked, Forget
 from standfast.controller.roll import Roll
+from standfast.fencing.devices import levels_of, usable
 from standfast.scheduler.api import Plan
 
 Json = dict[str, Any]
@@ -39,6 +41,7 @@ class Host(Protocol):
     """What a verb may use of the controller."""
 
     roll: Roll
+    fences: Fences
 
     @property
     def cib(self) -> Cib:
@@ -71,6 +74,12 @@ class Host(Protocol):
 
     def follow(self, asker: Asker) -> None:
         """Answer with every event from now on."""
+
+    def fence(self, asker: Asker, news: FenceAsked) -> None:
+        """Answer when a node is fenced, or taken as down."""
+
+    def forget_fencing(self, target: str) -> None:
+        """Clean up the fencing history."""
 
     def shut_down(self) -> None:
         """Leave in order."""
@@ -140,6 +149,7 @@ def _status_of(host: Host, plan: Plan) -> Json:
         "local_node": roll.name(roll.local),
         "local_state": state,
         "situation": asdict(plan.situation),
+        "fencing": [asdict(record) for record in host.fences.history.records()],
     }
 
 
@@ -214,6 +224,50 @@ def _forget_node(host: Host, asker: Asker, request: Json) -> None:
     host.propose_for(asker, operations, None, Author(_text(request, "user") or "root", "crm_node"), {})
 
 
+def _fence(host: Host, asker: Asker, request: Json) -> None:
+    action = _text(request, "action") or "reboot"
+    if action not in ("reboot", "off", "on"):
+        raise _usage("action", "reboot, off or on")
+    delay_s, timeout_s = (_seconds(request, name) for name in ("delay_s", "timeout_s"))
+    client = _text(request, "client") or "stonith_admin"
+    host.fence(asker, FenceAsked(0, _text(request, "node"), action, client, delay_s * 1000, timeout_s * 1000))
+
+
+def _confirm(host: Host, asker: Asker, request: Json) -> None:
+    name = _text(request, "node")
+    members = host.roll.view.members if host.roll.view is not None else ()
+    if name in [host.roll.name(node) for node in members]:
+        what = f"{name} is in the cluster: it is not down"
+        raise Refused(error("controller.node-active", what, "", "stop it there, or fence it: crm node fence " + name))
+    host.fence(asker, FenceAsked(0, name, "confirm", _text(request, "client") or "stonith_admin"))
+
+
+def _fence_history(host: Host, asker: Asker, request: Json) -> None:
+    records = host.fences.history.records(_text(request, "node"))
+    if request.get("forget") is True:
+        host.forget_fencing(_text(request, "node"))
+    host.answer(asker, records=[asdict(record) for record in records])
+
+
+def _fence_devices(host: Host, asker: Asker, request: Json) -> None:
+    node = _text(request, "node")
+
+    def render(plan: Plan) -> Json:
+        facts = facts_of(plan.fencing)
+        chosen = usable(facts, node) if node else facts.devices
+        levels = levels_of(facts, node) if node else facts.levels
+        return {"devices": [[d.id, d.agent, list(d.nodes)] for d in chosen], "levels": [asdict(level) for level in levels]}
+
+    host.plan_for(asker, None, render)
+
+
+def _seconds(request: Json, name: str) -> int:
+    value = request.get(name, 0)
+    if not isinstance(value, int) or not 0 <= value <= WAIT_S_MAX:
+        raise _usage(name, f"a whole number of seconds up to {WAIT_S_MAX:.0f}")
+    return value
+
+
 def _text(request: Json, name: str) -> str:
     value = request.get(name) or ""
     if not isinstance(value, str):
@@ -233,6 +287,10 @@ VERBS: dict[str, Callable[[Host, Asker, Json], None]] = {
     "cib.apply": _apply,
     "cib.query": _query,
     "events": _events,
+    "fence": _fence,
+    "fence.confirm": _confirm,
+    "fence.devices": _fence_devices,
+    "fence.history": _fence_history,
     "node.forget": _forget_node,
     "node.local": _local,
     "node.shutdown": _shutdown,

@@ -119,7 +119,17 @@ def of_exit(standard: AgentClass, action: str, exited: AgentExited) -> Outcome:
         return Outcome(OpStatus.DONE, exited.rc, exit_reason(exited.stderr))
     if standard is AgentClass.SYSTEMD:
         return Outcome(OpStatus.DONE, exited.rc, visible(exited.failure))
+    if standard is AgentClass.STONITH:
+        return _of_fence_agent(exited)
     return Outcome(OpStatus.DONE, lsb_to_ocf(action, exited.rc))
+
+
+def _of_fence_agent(exited: AgentExited) -> Outcome:
+    """A fence agent's monitor works or does not; why is the last line of its stderr."""
+    if exited.rc == 0:
+        return Outcome(OpStatus.DONE, Rc.OK)
+    lines = [line for line in exited.stderr.decode(errors="replace").splitlines() if line.strip()]
+    return Outcome(OpStatus.ERROR, Rc.UNKNOWN_ERROR, visible(lines[-1]) if lines else f"Fence agent exited with {exited.rc}")
 
 
 _FAULTS: dict[Fault, tuple[OpStatus, Rc]] = {

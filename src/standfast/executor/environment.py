@@ -27,6 +27,8 @@ ENVIRONMENT_BYTES_MAX = 1024 * 1024
 """The largest environment (the kernel's own limit is a quarter of the stack limit, 2 MiB by default)."""
 
 _AGENT_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,127}", re.ASCII)
+_FENCE_AGENT_NAME = re.compile(r"fence_[A-Za-z0-9_.+-]{1,121}", re.ASCII)
+_NOT_FOR_FENCE_AGENTS = ("action", "priority", "provides", "stonith-timeout")
 _UNIT_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@\\+-]{0,254}", re.ASCII)
 _PARAMETER_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,127}", re.ASCII)
 _RESOURCE_NAME = re.compile(r"\w[\w.:-]{0,254}")
@@ -69,6 +71,7 @@ class Process:
 
     argv: tuple[str, ...]
     environment: tuple[tuple[str, str], ...]
+    stdin: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,8 @@ def invocation(request: Request, settings: Settings) -> Process | Unit:
     if agent.standard in (AgentClass.LSB, AgentClass.SERVICE):
         action = "status" if request.action == "monitor" else request.action
         return Process((agent_path(agent, settings), action), base_environment(settings))
+    if agent.standard is AgentClass.STONITH:
+        return Process((fence_agent_path(agent, settings),), base_environment(settings), fence_agent_lines(request))
     raise Refused(
         error("executor.class", f"{agent} cannot be run as a resource agent", remedy="use ocf, systemd, lsb or service",
               where=request.resource)
@@ -105,6 +110,24 @@ def agent_path(agent: Agent, settings: Settings) -> str:
         return f"{settings.init_dir}/{agent.type}"
     _check("provider", _AGENT_NAME, agent.provider, where)
     return f"{settings.ocf_root}/resource.d/{agent.provider}/{agent.type}"
+
+
+def fence_agent_path(agent: Agent, settings: Settings) -> str:
+    """The file of a fence agent. Raises Refused for a name that is not allowed."""
+    _check("agent", _FENCE_AGENT_NAME, agent.type, str(agent))
+    return f"{settings.sbin_dir}/{agent.type}"
+
+
+def fence_agent_lines(request: Request) -> bytes:
+    """What a fence agent reads on its standard input when its device is started or monitored: both ask whether it can be reached.
+    Raises Refused for a value of several lines."""
+    given = dict(request.parameters)
+    theirs = {n: v for n, v in request.parameters if n not in _NOT_FOR_FENCE_AGENTS and not n.startswith("pcmk_")}
+    lines = {"action": given.get("pcmk_monitor_action", "monitor"), **theirs}
+    for name, value in lines.items():
+        if any(mark in text for mark in "\n\r\0" for text in (name, value)):
+            raise _bad_parameter(request.resource, f"{name!r} has several lines")
+    return "".join(f"{name}={value}\n" for name, value in lines.items()).encode()
 
 
 def unit_invocation(request: Request) -> Unit:

@@ -93,6 +93,7 @@ class Executor:
         self._next_order = 1
         self._lines: dict[str, Line] = {}
         self._runs: dict[int, Run] = {}
+        self._fence_devices: set[str] = set()
         self._armed_us: int | None = None
         self._now_us = 0
         self._wall_s = 0
@@ -337,8 +338,9 @@ class Executor:
             queue_ms=(self._now_us - job.due_us) // US_PER_MS,
             key=request.key,
         )
-        if refusal is not None:
-            self._answer(run, _refused(refusal))
+        known = self._of_device(request)
+        if refusal is not None or known is not None:
+            self._answer(run, known or _refused(refusal))
             return False
         self._next_run += 1
         self._runs[run.run] = line.active = run
@@ -347,8 +349,22 @@ class Executor:
         elif isinstance(effect, environment.Unit):
             self._out.append(RunUnit(run.run, effect.name, effect.verb))
         else:
-            self._out.append(RunAgent(run.run, effect.argv, effect.environment))
+            self._out.append(RunAgent(run.run, effect.argv, effect.environment, effect.stdin))
         return True
+
+    def _of_device(self, request: Request) -> Outcome | None:
+        """A fencing device is started where its agent answered, and stopping it only takes that back (Pacemaker's
+        execd_stonith_*): a probe and a stop need no agent."""
+        if request.agent.standard is not AgentClass.STONITH:
+            return None
+        if request.action == "stop":
+            self._fence_devices.discard(request.resource)
+            return Outcome(OpStatus.DONE, Rc.OK)
+        if request.action == "monitor" and not request.interval_ms:
+            return Outcome(OpStatus.DONE, Rc.OK if request.resource in self._fence_devices else Rc.NOT_RUNNING)
+        if request.action not in ("start", "monitor"):
+            return Outcome(OpStatus.ERROR, Rc.UNIMPLEMENT_FEATURE, f"fencing devices know no {request.action}")
+        return None
 
     @staticmethod
     def _is_missing_script(run: Run, event: AgentExited) -> bool:
@@ -423,6 +439,9 @@ class Executor:
         """Give the answer that `run` owes, and let a repeated operation wait for its next turn."""
         job = run.job
         assert job is not None, run
+        request = job.request
+        if request.agent.standard is AgentClass.STONITH and request.action == "start" and outcome.rc == Rc.OK:
+            self._fence_devices.add(request.resource)
         run.job = None
         run.answered_us = self._now_us
         exec_ms = (self._now_us - run.began_us) // US_PER_MS
@@ -527,7 +546,8 @@ def _hold(truth: bool, otherwise: str) -> None:
         raise InvariantBroken(otherwise)
 
 
-def _refused(report: Report) -> Outcome:
+def _refused(report: Report | None) -> Outcome:
     """The outcome of an operation whose names or values are not allowed: the node cannot help it, nor could another."""
+    assert report is not None
     rc = Rc.UNIMPLEMENT_FEATURE if report.code in ("executor.action", "executor.class") else Rc.NOT_CONFIGURED
     return Outcome(OpStatus.ERROR, rc, codes.visible(report.sentence()))

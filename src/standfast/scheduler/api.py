@@ -61,6 +61,39 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class FenceDevice:
+    """A fencing device as configured: the nodes that may run its agent, those first where it is started, and its parameters, with
+    those of single nodes where a rule makes them differ."""
+
+    id: str
+    agent: str
+    parameters: tuple[tuple[str, str], ...]
+    nodes: tuple[str, ...]
+    special: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FenceLevel:
+    """A fencing level: `kind` is target | target-pattern | target-attribute, `key` the name, pattern or attribute."""
+
+    index: int
+    kind: str
+    key: str
+    value: str
+    devices: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fencing:
+    """What the configuration says about fencing; `attributes` are those of each node."""
+
+    devices: tuple[FenceDevice, ...] = ()
+    levels: tuple[FenceLevel, ...] = ()
+    attributes: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = ()
+    timeout_ms: int = 60_000
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Everything one run of the scheduler found. `recheck_s` is the wall-clock second by which to decide again."""
 
@@ -72,3 +105,4 @@ class Plan:
     situation: Situation
     recheck_s: int | None = None
     loads: tuple[Load, ...] = ()
+    fencing: Fencing = Fencing()

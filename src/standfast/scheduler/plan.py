@@ -14,6 +14,7 @@ from standfast.scheduler.api import Plan
 from standfast.scheduler.constraints.tickets import unpack_ticket_states
 from standfast.scheduler.constraints.unpack import apply_node_health, unpack_constraints
 from standfast.scheduler.depth import deep_calls
+from standfast.scheduler.fencing.devices import fencing_of
 from standfast.scheduler.fencing.schedule import schedule_fencing_and_shutdowns
 from standfast.scheduler.graph.build import build_graph
 from standfast.scheduler.known import Known
@@ -80,6 +81,7 @@ def _decide(cluster: Cluster) -> Plan:
     set_methods(cluster)
     apply_node_health(cluster)
     unpack_constraints(cluster)
+    fencing = fencing_of(cluster)
     apply_node_criteria(cluster)
     for rsc in cluster.resources:
         rsc.act().internal_constraints(cluster, rsc)
@@ -104,6 +106,7 @@ def _decide(cluster: Cluster) -> Plan:
         situation=found,
         recheck_s=cluster.recheck_by_s or None,
         loads=tuple(cluster.loads),
+        fencing=fencing,
     )
 
 

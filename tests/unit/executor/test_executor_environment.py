@@ -165,9 +165,17 @@ def test_no_parameter_can_pose_as_a_variable_of_the_system() -> None:
     assert values["PATH"] != "/x"
 
 
-def test_stonith_is_no_resource_agent_here() -> None:
-    with pytest.raises(Refused, match="stonith:fence_x cannot be run"):
-        invocation(asked(Agent(AgentClass.STONITH, "", "fence_x")), HERE)
+def test_a_fence_agent_reads_its_parameters_and_no_more() -> None:
+    device = Agent(AgentClass.STONITH, "", "fence_x")
+    made = process(asked(device, parameters=(("ip", "bmc"), ("pcmk_host_list", "n1"), ("priority", "1"), ("action", "off"))))
+    assert made.argv == ("/usr/sbin/fence_x",)
+    assert made.stdin == b"action=monitor\nip=bmc\n"
+
+
+@pytest.mark.parametrize(("kind", "value"), [("sh", "x"), ("fence_../../bin/sh", "x"), ("fence_x", "1\naction=off")])
+def test_what_no_fence_agent_is_started_with(kind: str, value: str) -> None:
+    with pytest.raises(Refused):
+        invocation(asked(Agent(AgentClass.STONITH, "", kind), parameters=(("ip", value),)), HERE)
 
 
 def test_package_hints() -> None:

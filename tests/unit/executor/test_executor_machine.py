@@ -292,8 +292,8 @@ FAULTS = """
     = d_start_0: Error (Resource agent interrupted by Segmentation fault signal) call 3 10+0ms
     > 60 perform ../../etc start
     = ../../etc_start_0: Error (../../etc: the resource name '../../etc' is not allowed: letters, digits and a few signs only, and no path (correct the name in the configuration)) call 4
-    > 70 perform w start agent=stonith:fence_x
-    = w_start_0: Error (w: stonith:fence_x cannot be run as a resource agent (use ocf, systemd, lsb or service)) call 5
+    > 70 perform w promote agent=stonith:fence_x
+    = w_promote_0: Error (fencing devices know no promote) call 5
 """  # noqa: E501 - a sentence that a person reads is one line
 
 REFUSED_BEFORE_OTHERS = """
