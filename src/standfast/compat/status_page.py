@@ -27,6 +27,7 @@ class View:
     resources: bool = True
     failures: bool = True
     places: bool = True  # whether a resource's line names its node
+    fencing: int = 1  # -m: 0 nothing, 1 failed and pending, 2 also what succeeded, 3 all of it
     only_node: str = ""
     only_resource: str = ""
 

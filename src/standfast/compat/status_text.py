@@ -13,6 +13,7 @@ from standfast.api.status import situation_from_json
 from standfast.base.situation import FailCount, NodeStatus, OperationStatus, ResourceStatus, Situation
 from standfast.compat.dates import Date, ctime_text, iso_text
 from standfast.compat.exit_codes import execution_text, interval_text, is_masked_probe, ocf_text
+from standfast.compat.fencing_text import sections as fencing_sections
 from standfast.compat.status_page import FULL, Page, View, count_text, is_true, sorted_nodes
 from standfast.compat.status_resources import (
     base_id,
@@ -48,6 +49,12 @@ def render(status: Mapping[str, Any], view: View = FULL, date: Date = ctime_text
         sections.append(history_section(situation, view, date))
     if view.failures:
         sections.append(failures_section(situation, view, date))
+    for title, sentences in fencing_sections(status.get("fencing", ()), view.fencing) if view.fencing else ():
+        page = Page()
+        page.begin(title)
+        for text in sentences:
+            page.item(text)
+        sections.append(page.lines)
     lines = "\n\n".join("\n".join(section) for section in sections if section)
     return lines + "\n" if lines else ""
 

@@ -12,6 +12,7 @@ from standfast.api.status import situation_from_json
 from standfast.base.situation import NodeStatus, OperationStatus, ResourceStatus, Situation
 from standfast.compat.dates import Date, ctime_text, iso_text
 from standfast.compat.exit_codes import execution_text, ocf_text
+from standfast.compat.fencing_text import attributes as fence_event
 from standfast.compat.status_page import FULL, View, is_true, sorted_nodes
 from standfast.compat.status_resources import base_id, is_disabled, is_fully_active, is_promotable, is_unique, is_wanted, placed
 from standfast.compat.status_text import (
@@ -86,6 +87,11 @@ def render_xml(
         tree.leaf("pacemakerd", sys_from="pacemakerd", state=state, last_updated=iso_text(int(status["now_s"])))
         _summary(tree, status, situation, date)
     status_body(tree, situation, view, date)
+    if view.fencing and status.get("fencing"):
+        tree.open("fence_history", status="0")
+        for record in status["fencing"]:
+            tree.leaf("fence_event", **{f"{name.replace('-', '_')}__": value for name, value in fence_event(record).items()})
+        tree.close()
     if not legacy:
         tree.leaf("status", code="0", message="OK")
     tree.close()

@@ -85,8 +85,8 @@ class Fences:
         return self.take()
 
     def ask_again(self) -> None:
-        """Another node coordinates from here on: whoever waits here asks it. It may be new, and know nothing of what was: the first
-        of the others tells it."""
+        """Another node coordinates from here on: whoever waits here asks it. It may be new, and know nothing of what was:
+        the first of the others tells it."""
         others = [node for node in self._roll.present if node != self._roll.coordinator]
         if others[:1] == [self._roll.local]:
             self._share()

@@ -58,6 +58,7 @@ class Settings:
     init_dir: str = "/etc/init.d"
     path: str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     sbin_dir: str = "/usr/sbin"
+    fence_dir: str = "/usr/sbin"
     rsctmp: str = ""
     log_facility: str = "daemon"
     log_file: str = ""
@@ -115,7 +116,7 @@ def agent_path(agent: Agent, settings: Settings) -> str:
 def fence_agent_path(agent: Agent, settings: Settings) -> str:
     """The file of a fence agent. Raises Refused for a name that is not allowed."""
     _check("agent", _FENCE_AGENT_NAME, agent.type, str(agent))
-    return f"{settings.sbin_dir}/{agent.type}"
+    return f"{settings.fence_dir}/{agent.type}"
 
 
 def fence_agent_lines(request: Request) -> bytes:

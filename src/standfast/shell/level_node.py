@@ -107,6 +107,24 @@ class NodeLevel(Level):
         self.session.output.info(f"node {call.words[0]} deleted")
         return True
 
+    @command("fence NODE", "turn a node off and on again, by its fencing device", completes=("node",), destructive=True)
+    def do_fence(self, call: Call) -> bool:
+        """Done when the device says so; what ran there starts elsewhere."""
+        if len(call.words) != 1:
+            raise usage_refused("fence NODE")
+        done = self.session.cluster.call("fence", node=call.words[0], action="reboot", client="crm")
+        self.session.output.info(f"node {call.words[0]} was fenced by {done.get('delegate', '')}")
+        return True
+
+    @command("clearstate NODE", "say that a node is known to be down", completes=("node",), destructive=True)
+    def do_clearstate(self, call: Call) -> bool:
+        """What ran there starts elsewhere. Only for a node that you know to be off: nothing checks it."""
+        if len(call.words) != 1:
+            raise usage_refused("clearstate NODE")
+        self.session.cluster.call("fence.confirm", node=call.words[0], client="crm")
+        self.session.output.info(f"node {call.words[0]} is taken as down")
+        return True
+
     @command(_SET_USAGE.format("attribute"), "set, delete or show a permanent attribute", completes=("node", "attribute_verb"))
     def do_attribute(self, call: Call) -> bool:
         """In the configuration."""

@@ -119,6 +119,8 @@ def _view(options: Options, form: str) -> View:
     chosen.update({name: name in options or is_xml for name in ("operations", "fail_counts", "attributes", "inactive")})
     chosen["operations"] = chosen["operations"] or chosen["timing"]
     chosen["headers"] = "hide" not in options
+    level = options.value("history", "3" if is_xml else "1")
+    chosen["fencing"] = int(level) if level.isdecimal() else 2
     for key, text in options.given:
         if key in {"include", "exclude"}:
             _choose(chosen, text, on=key == "include")
