@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 from os_lab import VIP, OpenStackLab
-from relay import Relay
 
 from standfast.lab import lab
 from standfast.lab.lab import Host, wait_until
 from standfast.lab.measures import Rig
+from standfast.lab.relay import Relay
 from standfast.lab.stacks import Standfast
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(180), pytest.mark.filterwarnings("ignore")]

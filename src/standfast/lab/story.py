@@ -36,6 +36,9 @@ class Step:
     is_done: bool = False
 
 
+Chapter = tuple[str, Callable[[Step], None]]
+
+
 class Listener:
     """Who wants to know how the story goes on. The base class does not."""
 
@@ -52,6 +55,8 @@ class Listener:
 class Story:
     """Plays once. `rig` is a fresh Rig(Standfast); `pause_s` lets an onlooker read between the steps."""
 
+    name = "failover"
+
     def __init__(self, rig: Rig, listener: Listener, pause_s: float = PAUSE_S) -> None:
         self.rig = rig
         self.steps: list[Step] = []
@@ -63,18 +68,7 @@ class Story:
 
     def play(self) -> bool:
         """All steps; whether every one ended as it should."""
-        chapters: list[tuple[str, Callable[[Step], None]]] = [
-            ("Install the key and start both hosts", self._start),
-            ("Configure the failover IP", self._configure),
-            ("The active host falls silent", self._cut),
-            ("Its cable is plugged in again", self._heal),
-            ("Move the address, as planned", self._move),
-            ("The active host freezes", self._freeze),
-            ("It thaws", self._thaw),
-            ("Somebody deletes the address by hand", self._delete),
-            ("kill -9 of the manager", self._kill),
-        ]
-        for title, tell in chapters:
+        for title, tell in self._chapters():
             step = Step(title)
             self.steps.append(step)
             self._listener.began(step)
@@ -89,6 +83,20 @@ class Story:
                 break
             time.sleep(self._pause_s)
         return all(step.is_ok for step in self.steps)
+
+    def _chapters(self) -> list[Chapter]:
+        """Titles and what happens."""
+        return [
+            ("Install the key and start both hosts", self._start),
+            ("Configure the failover IP", self._configure),
+            ("The active host falls silent", self._cut),
+            ("Its cable is plugged in again", self._heal),
+            ("Move the address, as planned", self._move),
+            ("The active host freezes", self._freeze),
+            ("It thaws", self._thaw),
+            ("Somebody deletes the address by hand", self._delete),
+            ("kill -9 of the manager", self._kill),
+        ]
 
     # ---- steps ---------------------------------------------------------------------------------------------------
 

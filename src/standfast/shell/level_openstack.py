@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -15,6 +16,7 @@ from standfast.shell.command import Call, Level, command, usage_refused
 from standfast.shell.words import without, without_output
 
 OPTIONS = ("--cloud", "--nodes")
+MARK_BYTES = 4
 
 
 class OpenStackLevel(Level):
@@ -52,6 +54,7 @@ class OpenStackLevel(Level):
         words, form = without_output(call.words)
         left, found, root = self._wish(words, call.name)
         items = work.chosen(found, left)
+        found = self._marked(found, root)
         with self.open_worker(found.cloud) as worker:
             done = work.carry_out(worker, replace(found, addresses=items))
         if root is not None and wish.option(root, wish.CLOUD):
@@ -131,6 +134,15 @@ class OpenStackLevel(Level):
         found, root = work.wanted(self.session.cluster, given.get("--cloud", ""), nodes)
         return left, found, root
 
+    def _marked(self, found: Wish, root: Any) -> Wish:
+        """The wish with the cluster's mark. What is made here has to be the cluster's own when `openstack-cloud` is set later:
+        a port that bears the bare name could be that of any cluster of this name, and is left alone."""
+        if root is None or wish.option(root, wish.ID):
+            return found
+        self.session.cluster.apply(work.property_change(root, wish.ID, secrets.token_hex(MARK_BYTES)))
+        again = wish.read(self.session.cluster.cib(), cloud=found.cloud)
+        return replace(found, cluster=again.cluster) if again is not None else found
+
     def _tell(self, done: work.Done, form: str, already: str) -> bool:
         if form == "json" or self.session.options.wants_json:
             changes, troubles = ([report._asdict() for report in reports] for reports in (done.changes, done.troubles))
@@ -157,7 +169,7 @@ class OpenStackLevel(Level):
             answers = worker.ask(tuple(requests.values()))
             changes += [work.ruled(request, reply) for request, reply in zip(requests.values(), answers, strict=True)]
         if any(finding.mend == "allow" for finding in listed):
-            done = work.carry_out(worker, found)
+            done = work.carry_out(worker, self._marked(found, root))
             changes += [*done.changes, *done.troubles]
         if root is not None and any(finding.mend == "dvr" for finding in listed):
             self.session.cluster.apply(work.property_change(root, wish.DVR, "true"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import signal
 import sys
 import time
@@ -23,6 +24,8 @@ from rich.text import Text
 
 from standfast import __version__
 from standfast.lab.lab import CLIENT_IP, VIP, is_possible
+from standfast.lab.openstack_story import OpenStackStory
+from standfast.lab.project import Project
 from standfast.lab.spaces import enter_user_namespace
 from standfast.lab.stacks import ON_ENGINES
 from standfast.lab.story import PAUSE_S, Listener, Step, Story, new_rig
@@ -43,13 +46,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     if reason := ON_ENGINES[options.engine].missing():
         sys.stderr.write(f"demo: {reason}\n")
         return EXIT_USAGE
+    if options.openstack and "OPENSTACK_BASE_PORT" not in os.environ:
+        sys.stderr.write("demo: --openstack needs the services that ./run demo --openstack brings up\n")
+        return EXIT_USAGE
     if not is_possible():
         sys.stderr.write("demo: unshare and setpriv (package util-linux) are needed to build hosts out of namespaces\n")
         return EXIT_USAGE
     for sign in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(sign, lambda *_: sys.exit(EXIT_INTERRUPTED))
     try:
-        return _play(options.engine, is_json=options.json, pause_s=0.0 if options.no_wait else PAUSE_S)
+        return _play(options)
     except KeyboardInterrupt:
         sys.stderr.write("demo: interrupted; nothing is left behind\n")
         return EXIT_INTERRUPTED
@@ -58,12 +64,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_FAILED
 
 
-def _play(engine: str, *, is_json: bool, pause_s: float) -> int:
+def _play(options: argparse.Namespace) -> int:
+    is_json, pause_s = options.json, 0.0 if options.no_wait else PAUSE_S
     console = Console()
     listener = Listener() if is_json else PlainLines()
     is_live = console.is_terminal and not is_json
-    with new_rig(engine) as rig:
-        story = Story(rig, Listener() if is_live else listener, pause_s)
+    with contextlib.ExitStack() as ends:
+        rig = ends.enter_context(new_rig(options.engine))
+        heard = Listener() if is_live else listener
+        if options.openstack:
+            story: Story = OpenStackStory(rig, ends.enter_context(Project(rig.lab)), heard, pause_s)
+        else:
+            story = Story(rig, heard, pause_s)
         screen = Live(get_renderable=lambda: picture(story), console=console, refresh_per_second=FRAMES_PER_S, transient=True)
         with screen if is_live else contextlib.nullcontext():
             is_ok = story.play()
@@ -110,7 +122,7 @@ def shown(outage_s: float) -> str:
 def as_json(story: Story) -> dict[str, Any]:
     """The document for machines. `outage_s` is the longest gap in the client's answers; it asks every `interval_s`."""
     return {
-        "demo": "failover",
+        "demo": story.name,
         "version": __version__,
         "address": VIP,
         "client": {"address": CLIENT_IP, "interval_s": story.rig.probe.interval_s, "saw_two_holders": story.saw_two_holders},
@@ -226,6 +238,7 @@ def _options(words: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="demo", description="two hosts, one failover IP, and what goes wrong with it")
     parser.add_argument("--json", action="store_true", help="one JSON document instead of the live picture")
     parser.add_argument("--engine", choices=list(ON_ENGINES), default="embedded", help="the cluster layer (default: embedded)")
+    parser.add_argument("--openstack", action="store_true", help="the hosts are servers of an OpenStack project")
     parser.add_argument("--no-wait", action="store_true", help="no pauses between the steps")
     return parser.parse_args(words)
 

@@ -103,6 +103,17 @@ def test_allow_does_what_the_two_commands_did_and_says_so_once(rig: Rig) -> None
     assert not [line for line in rig.cloud.log[before:] if not line.startswith("GET")]
 
 
+def test_what_is_allowed_before_the_property_is_set_belongs_to_this_cluster_later(rig: Rig) -> None:
+    assert rig.shell.run("configure", "property", "openstack-cloud=")[0]
+    assert rig.run("allow ha-vip --cloud lab")[0]
+    mark = rig.property("openstack-id")
+    assert mark
+    (vip,) = [port for port in rig.cloud.ports.values() if port["device_owner"] == "standfast:vip"]
+    assert vip["device_id"].endswith(f"-{mark}"), "a bare name could be that of another cluster, which the coordinator respects"
+    assert rig.run("allow ha-vip --cloud lab")[0]
+    assert rig.property("openstack-id") == mark
+
+
 def test_an_address_and_a_network_are_kept_in_the_property_and_revoke_forgets_them(rig: Rig) -> None:
     assert rig.run("allow 172.16.0.150 10.8.0.9/24")[0]
     assert rig.property("openstack-allow") == "172.16.0.150 10.8.0.0/24"

@@ -7,41 +7,48 @@ from __future__ import annotations
 
 import asyncio
 import re
-import subprocess
 import sys
 import threading
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 
 from standfast.lab.lab import Host
 
 REQUEST = re.compile(rb"(?:^|\r\n|\})((?:GET|POST|PUT|DELETE) /\S* HTTP/1\.1)\r\n")
+CHUNK_BYTES = 1 << 16
+START_S = 10.0
+
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[None, None, None]]
+Seen = Callable[[bytes], None]
 
 
 class Relay:
     """Lets hosts reach ports of 127.0.0.1. `requests` are the first lines of all HTTP requests so far, as (port, line)."""
 
     def __init__(self, folder: Path, ports: tuple[int, ...]) -> None:
+        """`folder` holds the sockets; the hosts have to see it too."""
         self.requests: list[tuple[int, str]] = []
         self._folder = folder
         self._ports = ports
-        self._children: list[subprocess.Popen[bytes]] = []
         self._loop = asyncio.new_event_loop()
         self._is_ready = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
-        assert self._is_ready.wait(10)
+        if not self._is_ready.wait(START_S):
+            raise RuntimeError(f"{folder}: the relay's sockets cannot be made")
 
     def open(self, host: Host) -> None:
-        """Listen inside a host."""
-        argv = [sys.executable, __file__, str(self._folder), *map(str, self._ports)]
-        self._children.append(host.start(argv, self._folder / "relay.log"))
+        """Listen inside a host, for as long as it lives."""
+        host.start([sys.executable, __file__, str(self._folder), *map(str, self._ports)], self._folder / "relay.log")
 
     def writes(self) -> list[str]:
+        """The requests that may have changed something; asking for a token is one."""
         return [line for _, line in self.requests if not line.startswith("GET")]
 
     def close(self) -> None:
+        """Nothing gets through any more."""
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(5)
+        self._thread.join(START_S)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -50,7 +57,7 @@ class Relay:
         self._is_ready.set()
         self._loop.run_forever()
 
-    def _serve(self, port: int):  # type: ignore[no-untyped-def]
+    def _serve(self, port: int) -> Serve:
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             try:
                 there = await asyncio.open_connection("127.0.0.1", port)
@@ -67,10 +74,10 @@ class Relay:
         self.requests += [(port, found[1].decode()) for found in REQUEST.finditer(data)]
 
 
-async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, seen=lambda data: None) -> None:  # type: ignore[no-untyped-def]
+async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, seen: Seen = lambda _data: None) -> None:
     """Everything from one end to the other."""
     try:
-        while data := await reader.read(1 << 16):
+        while data := await reader.read(CHUNK_BYTES):
             seen(data)
             writer.write(data)
             await writer.drain()
@@ -83,7 +90,7 @@ async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, seen=
 async def inside(folder: Path, ports: list[int]) -> None:
     """The end inside a host."""
 
-    def serve(port: int):  # type: ignore[no-untyped-def]
+    def serve(port: int) -> Serve:
         async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             there = await asyncio.open_unix_connection(str(folder / f"{port}.sock"))
             await asyncio.gather(pump(reader, there[1]), pump(there[0], writer), return_exceptions=True)
