@@ -24,9 +24,10 @@ def records(root: Element, roll: Roll, cluster_name: str) -> tuple[Operation, ..
     for node, name in reading.nodes(root):
         member = node in roll.view.members
         if node not in roll.present and not reading.is_offline(root, node, member=member):
-            expected = reading.expected(root, node)
-            if expected or not reading.is_true(root, "stonith-enabled", "fencing-enabled"):
-                out += bookkeeping.absent(node, name, member=member, expected=expected or "down")
+            if not reading.is_true(root, "stonith-enabled", "fencing-enabled"):
+                out += bookkeeping.absent(node, name, member=member)
+            elif expected := reading.expected(root, node):  # one that was never seen is fenced, too (startup-fencing)
+                out += bookkeeping.absent(node, name, member=member, expected=expected)
     out.append(bookkeeping.cluster(roll.local, quorate=roll.quorum is not None and roll.quorum.quorate))
     ours = {"dc-version": bookkeeping.DC_VERSION, "cluster-infrastructure": "corosync"}
     defaults = {"have-watchdog": "false", **({"cluster-name": cluster_name} if cluster_name else {})}

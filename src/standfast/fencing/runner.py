@@ -314,7 +314,7 @@ class Runner:
         if stage is Stage.TURN_ON:
             self._finish(work, ok=True)
             return
-        within = (self._now_us - (work.stage_began_us or self._now_us)) // 1000
+        within = (self._now_us - work.stage_began_us) // 1000
         doing = {Stage.ABILITIES: "its meta-data", Stage.CHECK: "its host list", Stage.PROOF: "its status"}.get(
             stage, work.action
         )

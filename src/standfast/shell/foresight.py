@@ -97,8 +97,25 @@ def why(session: Session, name: str, at: str = "", *, is_full: bool = False, is_
     lines = [head] if head else []
     for explanation in found:
         lines += [explanation.sentence(), *_cures(explanation), *(_ledger(explanation) if is_full else [])]
+    if not at:
+        lines += _fencing(session, root)
     session.output.write("\n".join(lines))
     return True
+
+
+def _fencing(session: Session, root: etree._Element) -> list[str]:
+    """What keeps everything waiting where a lost node is not fenced yet: how its last fencing went."""
+    from standfast.compat.fencing_text import newest, sentence
+
+    if os.environ.get(CIB_FILE) or root.find(".//primitive[@class='stonith']") is None:
+        return []
+    status = session.cluster.status()
+    unclean = [node["name"] for node in status["situation"]["nodes"] if node["unclean"]]
+    records = status.get("fencing", [])
+    wanted = [r for r in newest(records) if r["target"] in unclean and r["phase"] != "success"]
+    lines = [f"  Nothing that may still run on {name} starts elsewhere before it is fenced." for name in unclean]
+    lines += [f"  Fencing: {sentence(record, records, is_full=False)}" for record in wanted]
+    return lines + [f"  When you know that {name} is down: crm node clearstate {name}" for name in unclean]
 
 
 def _cures(explanation: Explanation) -> list[str]:
