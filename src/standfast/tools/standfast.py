@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str, bool]] = {
     "manager": ("standfast.daemon", "main", True),
     "demo": ("standfast.tools.demo", "main", False),
     "bench": ("standfast.tools.bench", "main", False),
+    "rehearse": ("standfast.tools.rehearse", "main", False),
     "config": ("standfast.tools.config_check", "main", False),
 }
 
@@ -30,6 +31,7 @@ usage: standfast COMMAND [OPTIONS]
   manager              run the resource manager alone (the unit standfast.service does)
   demo                 two hosts in namespaces of this machine, one failover IP, and what goes wrong; live in this terminal
   bench failover       outages as a client sees them, beside Pacemaker and keepalived where these are installed
+  rehearse CONF CIB    play every single and double fault against a corosync.conf and a CIB; no cluster is touched
   config check [FILE]  read a corosync.conf and say what is wrong or without effect
   version              print the version
 

@@ -67,7 +67,7 @@ class Machine:
 
     def __init__(self, world: Cluster, host: Host, seed: int) -> None:
         self.world, self.host, self.id = world, host, host.id
-        self.name = f"n{host.id}"
+        self.name = world.name_of(host.id)
         self.kernel = Kernel(host, Stream(seed, f"kernel {host.id}"), lambda: world.now_us, world.at)
         self.kernel.changed = self._kernel_changed
         self.disk = Disk(Stream(seed, f"journal {host.id}"))

@@ -65,14 +65,14 @@ class Cluster(World):
     def __init__(self, seed: int, setting: Setting | None = None, weather: Weather | None = None) -> None:
         self.setting = setting or Setting()
         quorum = QuorumSettings(two_node=self.setting.two_node, wait_for_all=self.setting.wait_for_all or None)
-        self.oracle = Oracle(self)
+        self.oracle = self.make_oracle()
         self.is_overridden = False
         super().__init__(seed, self.setting.nodes, self.setting.links, weather=weather, quorum=quorum)
         drift = Stream(seed, "drift")
         for host in self.hosts.values():
             host.ppm = drift.between(-self.setting.ppm, self.setting.ppm)
         self.wall_us = WALL_S * US_PER_S
-        self.machines = {node: Machine(self, host, seed) for node, host in self.hosts.items()}
+        self.machines = {node: self.make_machine(host, seed) for node, host in self.hosts.items()}
         for machine in self.machines.values():
             machine.agents.overlap = lambda one, other, machine=machine: self.oracle.overlapped(machine, one, other)  # type: ignore[misc]
             machine.agents.started = lambda resource, machine=machine: self.oracle.service_started(machine, resource)  # type: ignore[misc]
@@ -94,6 +94,18 @@ class Cluster(World):
     def goes_on_alone(self) -> bool:
         """Whether two sides of a cut may both act, because the user said so in the configuration or by an order since."""
         return self.setting.goes_on_alone or self.is_overridden
+
+    def name_of(self, node: NodeId) -> str:
+        """What a node is called."""
+        return f"n{node}"
+
+    def make_machine(self, host: Host, seed: int) -> Machine:
+        """What stands on a host."""
+        return Machine(self, host, seed)
+
+    def make_oracle(self) -> Oracle:
+        """Who judges what clients see."""
+        return Oracle(self)
 
     def make_checks(self) -> Checks:
         """Payloads are the managers' own here."""
