@@ -8,6 +8,7 @@ What each kind does to the document: apply.py.
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 
@@ -71,6 +72,21 @@ class Change(msgspec.Struct, frozen=True):
 
     operations: tuple[Operation, ...]
     origin: Origin
+
+
+def operation_of(given: Any, *, force: bool = False) -> Operation:
+    """One operation of a request of the API ({kind, scope?, xpath?, xml?, allow_create?, multiple?}). Raises Refused (64)."""
+    if not isinstance(given, dict):
+        raise refused("bad-request", Exit.USAGE, "an operation is an object")
+    kind = given.get("kind")
+    if kind not in [k.value for k in OpKind if k is not OpKind.QUERY]:
+        raise refused("bad-request", Exit.USAGE, f"{kind!r} is no operation")
+    texts = {name: given.get(name, "") for name in ("scope", "xpath", "xml")}
+    wrong = [name for name, value in texts.items() if not isinstance(value, str)]
+    if wrong:
+        raise refused("bad-request", Exit.USAGE, f"{wrong[0]} is a text")
+    creates, multiple = given.get("allow_create") is True, given.get("multiple") is True
+    return Operation(OpKind(kind), **texts, allow_create=creates, multiple=multiple, force=force)
 
 
 def check_change(change: Change) -> None:

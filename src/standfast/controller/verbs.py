@@ -14,7 +14,7 @@ from standfast.api import gate
 from standfast.base.report import Refused, error
 from standfast.cib.apply import query
 from standfast.cib.document import Cib
-from standfast.cib.operations import OPERATIONS_MAX, Operation, OpKind
+from standfast.cib.operations import OPERATIONS_MAX, Operation, OpKind, operation_of
 from standfast.controller import actions, bookkeeping, reading
 from standfast.controller.clients import EXIT_USAGE, Asker
 from standfast.controller.effects import Asked, Now
@@ -103,26 +103,9 @@ def _apply(host: Host, asker: Asker, request: Json) -> None:
     given = request.get("operations")
     if not isinstance(given, list) or not 0 < len(given) <= OPERATIONS_MAX:
         raise _usage("operations", f"a list of 1 to {OPERATIONS_MAX} operations is needed")
-    operations = tuple(_operation(item, force=request.get("force") is True) for item in given)
+    operations = tuple(operation_of(item, force=request.get("force") is True) for item in given)
     author = Author(_text(request, "user") or "root", _text(request, "client") or "standfast")
     host.propose_for(asker, operations, None, author, {}, base=_text(request, "base_version").rpartition(".")[0])
-
-
-def _operation(given: Any, *, force: bool) -> Operation:
-    if not isinstance(given, dict):
-        raise _usage("operations", "an operation is an object")
-    kind = given.get("kind")
-    if kind not in [k.value for k in OpKind if k is not OpKind.QUERY]:
-        raise _usage("kind", f"{kind!r} is no operation")
-    return Operation(
-        OpKind(kind),
-        _text(given, "scope"),
-        _text(given, "xpath"),
-        _text(given, "xml"),
-        allow_create=given.get("allow_create") is True,
-        multiple=given.get("multiple") is True,
-        force=force,
-    )
 
 
 def _status(host: Host, asker: Asker, request: Json) -> None:  # noqa: ARG001

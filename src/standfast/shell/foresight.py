@@ -5,7 +5,6 @@ The scheduler is a pure function, so the questions are answered here, on the CIB
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from standfast.base.report import Refused, error
+from standfast.client.cib_file import named
 from standfast.client.decisions import Decisions, parse
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from standfast.shell.session import Session
 
 Json = dict[str, Any]
-CIB_FILE = "CIB_file"
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?$")
 _AGO = re.compile(r"-?(\d+)\s*(s|m|min|h|d)$")
 _UNITS_S = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}
@@ -33,14 +32,7 @@ _UNITS_S = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}
 
 def document(session: Session) -> etree._Element:
     """The whole CIB: CIB_file's, where it is set, else the running cluster's."""
-    name = os.environ.get(CIB_FILE)
-    if not name:
-        return session.cluster.cib()
-    try:
-        with open(name, "rb") as file:
-            return parse(file.read(), name)
-    except OSError as fault:
-        raise Refused(error("shell.file", f"{name} cannot be read", fault.strerror or str(fault)), exit_code=105) from fault
+    return session.cluster.cib()
 
 
 def parse_time(text: str, now_s: int) -> int:
@@ -181,7 +173,7 @@ def _question(root: etree._Element, when_s: int) -> Question:
     """As the manager's planner would be asked; a CIB in a file may be of a cluster that has remote nodes."""
     from standfast.scheduler.explain.explain import Question
 
-    is_ours = not os.environ.get(CIB_FILE)
+    is_ours = not named()
     return Question(root, when_s, utc_offset_s=time.localtime(when_s).tm_gmtoff, connects=not is_ours)
 
 

@@ -167,9 +167,9 @@ def _status() -> dict[str, Any]:
     path = os.environ.get(CIB_FILE)
     if path is None:
         return Manager("crm_mon").call("status")
-    from standfast.tools.cib_file import status_of_file
+    from standfast.client.cib_file import CibFile, status_of
 
-    return status_of_file(path)
+    return status_of(CibFile(path).root())
 
 
 def _put(text: str, path: str, *, clear: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -13,6 +14,9 @@ EXIT_NO_SUCH = 105
 EXIT_USAGE = 64
 ON_NODE = "OCF_RESKEY_CRM_meta_on_node"
 """In the environment of an agent: the node that it runs on. Then nobody needs to be asked."""
+
+CIB_FILE = "CIB_file"
+"""In the environment: a file in place of the running cluster."""
 
 Attributes = dict[str, str]
 Operation = dict[str, Any]
@@ -28,6 +32,10 @@ class Manager:
 
     def call(self, verb: str, **arguments: Any) -> dict[str, Any]:
         """One request, one reply. Raises Refused: 102 when nobody answers, else what the manager says."""
+        if file := os.environ.get(CIB_FILE):
+            from standfast.client.cib_file import CibFile
+
+            return CibFile(file).call(verb, **arguments)
         with Connection("manager", timeout_s=self._timeout_s) as connection:
             return connection.call(verb, **arguments)
 

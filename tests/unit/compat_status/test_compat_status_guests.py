@@ -9,12 +9,12 @@ import pytest
 from lxml import etree
 
 from standfast.api.status import situation_from_json, situation_to_json
+from standfast.client.cib_file import CibFile, status_of
 from standfast.compat.status_page import View
 from standfast.compat.status_text import render
 from standfast.compat.status_xml import render_xml
 from standfast.scheduler.plan import schedule
 from standfast.scheduler.simulate import execute
-from standfast.tools.cib_file import status_of_file
 
 NOW_S = 1_782_000_000
 CIB = """
@@ -70,7 +70,7 @@ def status(tmp_path: Path) -> dict[str, object]:
         root = execute(root, schedule(root, NOW_S).graph, NOW_S).cib
     path = tmp_path / "cib.xml"
     path.write_bytes(etree.tostring(root))
-    return {**status_of_file(str(path)), "now_s": NOW_S}
+    return {**status_of(CibFile(str(path)).root()), "now_s": NOW_S}
 
 
 def test_replicas_and_guests_are_listed(status: dict[str, object]) -> None:

@@ -22,11 +22,11 @@ from lxml import etree
 from standfast.api.status import situation_from_json, situation_to_json
 from standfast.base.situation import NodeStatus, ResourceStatus, Situation
 from standfast.base.wire import Malformed
+from standfast.client.cib_file import CibFile, status_of
 from standfast.compat.exit_codes import interval_text
 from standfast.compat.status_page import View, name_key
 from standfast.compat.status_text import render, render_simple
 from standfast.compat.status_xml import render_xml
-from standfast.tools.cib_file import status_of_file
 
 status_of_xml = importlib.import_module("status_from_xml").status_of_xml  # beside this file, which is no package
 
@@ -92,7 +92,7 @@ def normal(xml: str) -> list[str]:
 @pytest.mark.parametrize("variant", ["r", "full", "n", "R"])
 @pytest.mark.parametrize("name", NAMES)
 def test_the_whole_way_from_the_cib(name: str, variant: str) -> None:
-    status = {**status_of_file(str(GOLDENS / f"{name}.cib.xml")), "now_s": NOW_S}
+    status = {**status_of(CibFile(str(GOLDENS / f"{name}.cib.xml")).root()), "now_s": NOW_S}
     assert render(status, VIEWS[variant]) == texts(name)[variant]
 
 

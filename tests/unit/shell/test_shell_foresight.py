@@ -15,6 +15,7 @@ from standfast.client import decisions
 from standfast.runtime.archive import Archive
 from standfast.scheduler.plan import schedule
 from standfast.scheduler.simulate import execute
+from standfast.shell.cluster import Cluster
 from standfast.shell.foresight import parse_time
 
 if TYPE_CHECKING:
@@ -51,6 +52,13 @@ CIB = """<cib have-quorum="1" dc-uuid="1" crm_feature_set="3.16.1" validate-with
 BAN = '<rsc_location id="cli-ban-ha-vip-on-node1" rsc="ha-vip" node="node1" score="-INFINITY"/>'
 
 
+def on_file() -> Shell:
+    """A shell that asks what it would ask outside of tests: the file that CIB_file names."""
+    shell = Shell()
+    shell.session.cluster = Cluster()
+    return shell
+
+
 def settled(root: etree._Element) -> etree._Element:
     for _ in range(3):
         root = execute(root, schedule(root, NOW_S).graph, NOW_S).cib
@@ -69,7 +77,7 @@ def cib_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_why(cib_file: Path) -> None:
     assert cib_file.exists()
-    good, out, _ = Shell().run("resource", "why", "ha-vip")
+    good, out, _ = on_file().run("resource", "why", "ha-vip")
     assert good
     assert out.splitlines() == [
         "ha-vip runs on node1: node1 has 1000 from stickiness and 1000 from web-with-ip; node2 has 0.",
@@ -80,17 +88,17 @@ def test_why(cib_file: Path) -> None:
 
 def test_why_full_and_json(cib_file: Path) -> None:
     assert cib_file.exists()
-    _, out, _ = Shell().run("resource", "why", "web", "full")
+    _, out, _ = on_file().run("resource", "why", "web", "full")
     assert "    node2: -INFINITY" in out
     assert "web-with-ip: web is colocated with ha-vip (web-with-ip)" in out
-    (found,) = json.loads(Shell().run("resource", "why", "web", "-o", "json")[1])
+    (found,) = json.loads(on_file().run("resource", "why", "web", "-o", "json")[1])
     assert found["verdict"] == "web runs on node1"
     assert found["places"][1]["causes"][0]["code"] == "why.together"
 
 
 def test_why_of_nobody(cib_file: Path) -> None:
     assert cib_file.exists()
-    shell = Shell()
+    shell = on_file()
     good, out, err = shell.run("resource", "why", "nobody")
     assert (good, out) == (False, "")
     assert "there is no resource nobody" in err
@@ -110,22 +118,22 @@ def test_why_at_a_time_and_since_when(cib_file: Path) -> None:
     archive.keep(etree.tostring(root), NOW_S - 300, ())
     cib_file.write_bytes(etree.tostring(root))
 
-    _, now, _ = Shell().run("resource", "why", "ha-vip")
+    _, now, _ = on_file().run("resource", "why", "ha-vip")
     assert now.startswith("ha-vip runs on node2: node1 is banned (-INFINITY) by cli-ban-ha-vip-on-node1 since ")
     assert "; node2 has 1000 from stickiness" in now
-    _, then, _ = Shell().run("resource", "why", "ha-vip", "--at", "7m")
+    _, then, _ = on_file().run("resource", "why", "ha-vip", "--at", "7m")
     first, second, *_ = then.splitlines()
     assert first.startswith("As decided at ")
     assert first.endswith("(pe-input-1.bz2):")
     assert second.startswith("ha-vip runs on node1 and is about to move to node2: node1 is banned")
-    good, _, err = Shell().run("resource", "why", "ha-vip", "--at", "2h")
+    good, _, err = on_file().run("resource", "why", "ha-vip", "--at", "2h")
     assert not good
     assert "no decision of that time or before is kept" in err
 
 
 def test_what_if_a_node_is_lost(cib_file: Path) -> None:
     before = cib_file.read_bytes()
-    _, out, _ = Shell().run("what-if", "node", "node1", "down")
+    _, out, _ = on_file().run("what-if", "node", "node1", "down")
     assert out.splitlines() == [
         "Suppose node1 is lost without a word:",
         "(quorum is taken to stay as it is: two nodes usually run with two_node or a third opinion)",
@@ -163,20 +171,20 @@ def test_what_if_a_node_is_lost(cib_file: Path) -> None:
 )
 def test_what_if(cib_file: Path, words: tuple[str, ...], expected: list[str]) -> None:
     assert cib_file.exists()
-    _, out, _ = Shell().run("what-if", *words)
+    _, out, _ = on_file().run("what-if", *words)
     assert out.splitlines() == expected
 
 
 def test_what_if_another_configuration(cib_file: Path) -> None:
     text = cib_file.parent / "new.crm"
     text.write_text("location away web -inf: node1\nlocation away2 web -inf: node2\n")
-    _, out, _ = Shell().run("what-if", "configure", str(text))
+    _, out, _ = on_file().run("what-if", "configure", str(text))
     assert out.splitlines()[:3] == [
         f"Suppose the configuration of {text} is loaded (update):",
         "web stops on node1 and runs nowhere then (due to node availability)",
         "  web runs nowhere: node1 is banned (-INFINITY) by away; node2 is banned (-INFINITY) by away2.",
     ]
-    good, out, _ = Shell().run("what-if", "node", "node9", "down", "-o", "json")
+    good, out, _ = on_file().run("what-if", "node", "node9", "down", "-o", "json")
     assert not good
 
 
