@@ -99,7 +99,7 @@ def _fencing(session: Session, root: etree._Element) -> list[str]:
     """What keeps everything waiting where a lost node is not fenced yet: how its last fencing went."""
     from standfast.compat.fencing_text import newest, sentence
 
-    if os.environ.get(CIB_FILE) or root.find(".//primitive[@class='stonith']") is None:
+    if named() or root.find(".//primitive[@class='stonith']") is None:
         return []
     status = session.cluster.status()
     unclean = [node["name"] for node in status["situation"]["nodes"] if node["unclean"]]
