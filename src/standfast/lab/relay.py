@@ -9,7 +9,7 @@ import asyncio
 import re
 import sys
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 
 from standfast.lab.lab import Host
@@ -25,11 +25,12 @@ Seen = Callable[[bytes], None]
 class Relay:
     """Lets hosts reach ports of 127.0.0.1. `requests` are the first lines of all HTTP requests so far, as (port, line)."""
 
-    def __init__(self, folder: Path, ports: tuple[int, ...]) -> None:
-        """`folder` holds the sockets; the hosts have to see it too."""
+    def __init__(self, folder: Path, ports: tuple[int, ...], through: Mapping[int, int] | None = None) -> None:
+        """`folder` holds the sockets; the hosts have to see it too. `through` leads a port to another one here (a proxy)."""
         self.requests: list[tuple[int, str]] = []
         self._folder = folder
         self._ports = ports
+        self._through = dict(through or {})
         self._loop = asyncio.new_event_loop()
         self._is_ready = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -56,11 +57,16 @@ class Relay:
             self._loop.run_until_complete(asyncio.start_unix_server(self._serve(port), str(self._folder / f"{port}.sock")))
         self._is_ready.set()
         self._loop.run_forever()
+        open_lines = asyncio.all_tasks(self._loop)
+        for task in open_lines:
+            task.cancel()
+        self._loop.run_until_complete(asyncio.gather(*open_lines, return_exceptions=True))
+        self._loop.close()
 
     def _serve(self, port: int) -> Serve:
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             try:
-                there = await asyncio.open_connection("127.0.0.1", port)
+                there = await asyncio.open_connection("127.0.0.1", self._through.get(port, port))
             except OSError:
                 writer.close()
                 return

@@ -31,7 +31,7 @@ SETTLE_US = 3 * US_PER_S // 2
 FIRST_US = 3 * US_PER_S
 """How long a new coordinator waits before its first look, unless the holder needs the cloud: a failover comes first."""
 THOROUGH_US = 600 * US_PER_S
-REFUSED_US = 300 * US_PER_S
+REFUSED_US = 40 * US_PER_S
 REPEAT_US = 600 * US_PER_S
 GRACE_MS = 2_000
 WRITING_ROUNDS_MAX = 5

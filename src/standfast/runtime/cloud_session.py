@@ -139,7 +139,9 @@ def _fault(raised: Exception) -> Json:
     status = getattr(raised, "http_status", 0)
     if kind is Fault.UNREACHABLE and isinstance(status, int) and status >= 500:
         text = f"Keystone answers HTTP {status}"
-    detail = " ".join(f"{names[0]}: {text}".split())[:DETAIL_CHARS_MAX]
+    detail = " ".join(f"{names[0]}: {text}".split())
+    if len(detail) > DETAIL_CHARS_MAX:  # the libraries nest their messages: what it is stands first, why stands last
+        detail = f"{detail[: DETAIL_CHARS_MAX // 3]} ... {detail[-DETAIL_CHARS_MAX // 2 :]}"
     return {"status": 0, "body": None, "fault": kind, "detail": detail, "retry_after_s": None}
 
 
