@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from standfast.base.ids import NodeId
 from standfast.base.report import Refused, Report, Severity, notice
@@ -36,6 +37,9 @@ from standfast.runtime.durable import make_folder
 from standfast.runtime.logs import Log
 from standfast.runtime.roster import Roster
 from standfast.runtime.supervisor import NO_RESTART, Child, Supervisor
+
+if TYPE_CHECKING:
+    from standfast.openstack.arbiter import Arbiter
 
 ADMIN_GROUP = "haclient"
 """Its members may use the local API as root may (Pacemaker's name for them)."""
@@ -127,7 +131,7 @@ def run_engine(start: Start) -> int:
         log.report(report)
     admin_gid = host.group_id(ADMIN_GROUP)
     engine_host = EngineHost(
-        engine, binds, folder, start.paths.run_dir, log.report, lambda: _reload(start), log.reopen, admin_gid
+        engine, binds, folder, start.paths.run_dir, log.report, lambda: _reload(start), log.reopen, admin_gid, _arbiter(start)
     )
 
     async def serve() -> Report:
@@ -281,7 +285,21 @@ def quorum_settings(section: QuorumSection) -> QuorumSettings:
         auto_tie_breaker_node=breaker,
         allow_downscale=section.allow_downscale,
         expected_votes_tracking=section.expected_votes_tracking,
+        device_votes=1 if section.device is not None and section.device.model == "openstack" else 0,
     )
+
+
+def _arbiter(start: Start) -> Arbiter | None:
+    """The third opinion, where corosync.conf names it."""
+    device = start.config.quorum.device
+    if device is None or device.model != "openstack":
+        return None
+    from standfast.openstack.arbiter import Arbiter, Lock
+
+    given = dict(device.settings)
+    where = given["openstack.cloud"], given["openstack.network"], given["openstack.address"]
+    life = f"{start.config.totem.cluster_name}:{os.urandom(8).hex()}"
+    return Arbiter(Lock(*where, hold_ms=int(given.get("openstack.hold", 15_000))), start.name, life)
 
 
 def _life(run: Callable[[Start], int], start: Start) -> int:

@@ -214,7 +214,7 @@ QUORUM: Mapping[str, Key] = {
 }
 
 DEVICE: Mapping[str, Key] = {
-    "model": _choice("net"),
+    "model": _choice("net", "openstack", note="net is checked, not asked"),
     "votes": _number("u32", "nodes - 1, or 1 with ffsplit", 0, U8),
     "timeout": _number("u32", 10_000, 1, note="ms"),
     "sync_timeout": _number("u32", 30_000, 1, note="ms"),
@@ -230,6 +230,13 @@ DEVICE_NET: Mapping[str, Key] = {
     "connect_timeout": _number("u32", "0.8 x timeout", 1),
     "force_ip_version": _choice("0", "4", "6", default="0"),
     "keep_active_partition_tie_breaker": _switch("on"),
+}
+
+DEVICE_OPENSTACK: Mapping[str, Key] = {
+    "cloud": _text("", "name in clouds.yaml, or envvars; must be given"),
+    "network": _text("", "id of a network of this project; must be given"),
+    "address": _text("", "a free address of it, outside its allocation pools; must be given"),
+    "hold": _number("u32", 15_000, 5_000, 600_000, note="ms"),
 }
 
 HEURISTICS: Mapping[str, Key] = {
@@ -308,6 +315,7 @@ SECTIONS: Mapping[str, Mapping[str, Key]] = {
     "quorum": QUORUM,
     "quorum.device": DEVICE,
     "quorum.device.net": DEVICE_NET,
+    "quorum.device.openstack": DEVICE_OPENSTACK,
     "quorum.device.heuristics": HEURISTICS,
     "logging": LOGGING,
     "logging.logger_subsys": {**LOG_TARGET, "subsys": _text("", "must be given")},

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from ipaddress import ip_address
 
 from standfast.base.report import Refused, Report
 from standfast.config import model
@@ -182,9 +183,12 @@ def _device(context: Context, tree: Section, sections: Sections) -> model.Device
     section = next((part for whole in tree.sections("quorum") for part in whole.sections("device")), None)
     if section is None:
         return None
-    net = sections.text("quorum.device.model", "")
-    if not net:
-        context.wrong("device", "quorum.device has no model", "", "add model: net", section.line, section.column)
+    kind = sections.text("quorum.device.model", "")
+    if not kind:
+        remedy = "add model: net, or model: openstack"
+        context.wrong("device", "quorum.device has no model", "", remedy, section.line, section.column)
+    elif kind == "openstack":
+        _openstack_device(context, tree, section, sections)
     elif not sections.text("quorum.device.net.host", ""):
         context.wrong(
             "device",
@@ -199,13 +203,35 @@ def _device(context: Context, tree: Section, sections: Sections) -> model.Device
         (path.removeprefix(inner), found[-1][0].value) for path, found in sections.values.items() if path.startswith(inner)
     )
     return model.DeviceConfig(
-        model=net,
+        model=kind,
         votes=sections.number_or_none("quorum.device.votes"),
         timeout_ms=sections.number("quorum.device.timeout", 10_000),
         sync_timeout_ms=sections.number("quorum.device.sync_timeout", 30_000),
         master_wins=sections.switch("quorum.device.master_wins", default=False),
         settings=settings,
     )
+
+
+def _openstack_device(context: Context, tree: Section, section: Section, sections: Sections) -> None:
+    """What the third opinion needs: two nodes, and where its lock is."""
+    place = section.line, section.column
+    for name in ("cloud", "network", "address"):
+        if not sections.text(f"quorum.device.openstack.{name}", ""):
+            remedy = f"add openstack {{ {name}: ... }}, each on its line"
+            context.wrong("device", f"quorum.device.openstack has no {name}", "", remedy, *place)
+    address = sections.text("quorum.device.openstack.address", "")
+    try:
+        ip_address(address or "::")
+    except ValueError:
+        context.wrong("device", f"quorum.device.openstack.address {address!r} is no address", "", "", *place)
+    engine = sections.text("standfast.engine", "embedded")
+    if engine != "embedded":
+        why = f"engine: {engine} has its own idea of quorum"
+        context.wrong("device", "model: openstack needs engine: embedded", why, "remove one of the two", *place)
+    nodes = sum(len(list(whole.sections("node"))) for whole in tree.sections("nodelist"))
+    if nodes != 2:
+        why = f"the nodelist has {nodes}; with three nodes or more the majority needs no third opinion"
+        context.wrong("device", "model: openstack is for two nodes", why, "remove quorum.device", *place)
 
 
 def _logging(context: Context, tree: Section, sections: Sections) -> model.LoggingConfig:

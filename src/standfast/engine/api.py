@@ -7,6 +7,7 @@ Promises, proved for every provider by one conformance suite:
 * A message is delivered in the view it was ordered in, to its sender too; per sender, in the order it was sent.
 * At most one quorate view at a time, unless the user asked otherwise (`two_node` with a cut, expected_votes set by hand).
 * `Stable(seq)`: every member of the view holds all messages up to `seq` of that view.
+* With a quorum device (third.py) the device vouches for a node alone, and its pulse may come before the view without the peer.
 * `Pulse(until_us)`: until that instant (CLOCK_MONOTONIC of this host, which processes of one host share) no other view can
   have been agreed without this node, as far as the members can be trusted to keep time within the lease. A node that was
   paused, or that the others no longer acknowledge, gets no pulse: its client must stop acting when `until_us` has passed.

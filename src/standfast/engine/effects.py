@@ -62,7 +62,19 @@ class Adjusted:
     value: int
 
 
-EngineInput = DatagramReceived | PeerRefused | TimerFired | Requested | ClientGone | Adjusted
+@dataclass(frozen=True, slots=True)
+class ThirdSaid:
+    """The third opinion: this node may act from `from_us` to `until_us` (0: not). `is_first`: what it has it keeps before, too.
+    `is_lost`: decided against it, not merely without an answer."""
+
+    until_us: int
+    from_us: int
+    reason: str
+    is_first: bool
+    is_lost: bool
+
+
+EngineInput = DatagramReceived | PeerRefused | TimerFired | Requested | ClientGone | Adjusted | ThirdSaid
 
 # ---- effects --------------------------------------------------------------------------------------------------------
 
@@ -107,10 +119,22 @@ class Tell:
 
 
 @dataclass(frozen=True, slots=True)
+class AskThird:
+    """The only peer is lost: ask the quorum device. What the peer may still have ends at `free_us`; None: that is not known."""
+
+    free_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveThird:
+    """The peer is here: the quorum device is not needed."""
+
+
+@dataclass(frozen=True, slots=True)
 class Halt:
     """The engine has left, or cannot go on; the process ends (a supervisor decides about a restart)."""
 
     report: Report
 
 
-EngineEffect = Persist | SendDatagram | SetTimer | ToClient | Tell | Halt
+EngineEffect = Persist | SendDatagram | SetTimer | ToClient | Tell | AskThird | LeaveThird | Halt

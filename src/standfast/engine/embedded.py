@@ -45,6 +45,7 @@ from standfast.engine.effects import (
     Requested,
     SendDatagram,
     SetTimer,
+    ThirdSaid,
     TimerFired,
 )
 from standfast.engine.leaver import Leaver
@@ -77,13 +78,14 @@ from standfast.engine.ordering.ordering import Ordering
 from standfast.engine.post import Post
 from standfast.engine.pulse import Evidence
 from standfast.engine.quorum.votequorum import VoteQuorum, leaving
-from standfast.engine.quorum.votes import PeerVotes, Remembered, read_remembered, write_remembered
+from standfast.engine.quorum.votes import PeerVotes, write_remembered
+from standfast.engine.quorum_file import QUORUM_FILE, read_quorum
 from standfast.engine.reserved import SEQ_FILE
 from standfast.engine.settings import EngineConfig
 from standfast.engine.stall import Stall
 from standfast.engine.status import status_of
+from standfast.engine.third import Third
 
-QUORUM_FILE = "quorum"
 VERBS = ("expected_votes", "votes", "cancel_wait_for_all", "kill", "leave")
 LINK_OVERHEAD_BYTES = 64
 """What links/ puts around a packet, rounded up: a full segment is one datagram."""
@@ -117,7 +119,8 @@ class Engine:
         self._rows = Rows(me, self._votes)
         self._membership = Membership(me, self._rows, tuple(self._votes), self, remembered.get(SEQ_FILE))
         self._ordering = Ordering(me.node, max(256, config.mtu_bytes - LINK_OVERHEAD_BYTES - ENTRY_OVERHEAD_BYTES))
-        self._quorum = VoteQuorum(config.quorum, me.node, self._votes, _read_quorum(remembered.get(QUORUM_FILE)))
+        self._quorum = VoteQuorum(config.quorum, me.node, self._votes, read_quorum(remembered.get(QUORUM_FILE)))
+        self._third = Third(self._quorum, self._post, config.times.lease_us)
         self._quorum_kept = self._quorum.remember()
         self._votes_needed = self._quorum.current.votes_needed
         self._told: dict[NodeId, PeerVotes] = {}
@@ -154,6 +157,9 @@ class Engine:
             self._requested(now_us, event.request)
         elif isinstance(event, PeerRefused):
             self._refused(now_us, event)
+        elif isinstance(event, ThirdSaid):
+            self._quorum_changed(self._third.said(now_us, event))
+            self._pulse(now_us)
         elif isinstance(event, ClientGone):
             self._client.take(now_us, Sign.LOST)
             self._post.has_client = self._client.is_attached
@@ -201,6 +207,7 @@ class Engine:
             self._membership.next_us,
             self._ordering.next_us,
             self._quorum.next_us,
+            self._third.next_us,
             self._client.deadline_us,
             self._stall.until_us,
             self._leaver.next_us,
@@ -249,9 +256,8 @@ class Engine:
         self._membership.due(now_us, self._post)
         self._membership.quiet(self._post)
         self._ordering.due(now_us, self._post)
-        quorum = self._quorum.elapsed(now_us)
-        if quorum is not None:
-            self._quorum_changed(quorum)
+        self._quorum_changed(self._quorum.elapsed(now_us))
+        self._quorum_changed(self._third.due(now_us))
         deadline_us = self._client.deadline_us
         if deadline_us is not None and now_us >= deadline_us and self._client.take(now_us, Sign.EXPIRED):
             self._absent(now_us)
@@ -398,7 +404,9 @@ class Engine:
         left = tuple(node for node in before if node not in along)
         told = {origin.life.node: origin.votes for origin in installed.origins}
         leavers = {node: votes for node, votes in self._leavers.items() if node not in told}
-        quorum = self._quorum.installed(now_us, members, {**told, **leavers})
+        self._third.installing(now_us, members)
+        self._quorum.installed(now_us, members, {**told, **leavers})
+        quorum = self._third.installed(now_us)
         self._told, self._leavers = told, {}
         self._votes_needed = quorum.votes_needed
         self._keep_quorum()
@@ -425,6 +433,8 @@ class Engine:
         evidence = self._evidence
         since_us = evidence.since_us(now_us, self._votes, self._votes_needed)
         until_us = since_us + self._times.lease_us
+        third_us = self._third.pulse_end_us(now_us)
+        until_us = until_us if third_us is None else min(until_us, third_us)
         if until_us > now_us and until_us - evidence.shown_us >= self._times.lease_us // PULSES_PER_LEASE:
             evidence.shown_us = until_us
             self._post.client(Pulse(until_us))
@@ -438,6 +448,7 @@ class Engine:
             case Attach():
                 self._client.take(now_us, Sign.ATTACHED)
                 self._post.has_client = True
+                self._third.attached()
                 if self._view is not None:
                     v = self._view
                     view = View(v.id, v.members, v.members, (), v.transitional)
@@ -508,7 +519,9 @@ class Engine:
                 self._post.tell(notice("engine.killed", "an operator has asked this node to leave"))
                 self._leave(now_us)
 
-    def _quorum_changed(self, quorum: Quorum) -> None:
+    def _quorum_changed(self, quorum: Quorum | None) -> None:
+        if quorum is None:
+            return
         self._keep_quorum()
         self._votes_needed = quorum.votes_needed
         self._post.client(QuorumChanged(quorum))
@@ -572,27 +585,12 @@ class Engine:
         self._membership.check()
         self._ordering.check()
         self._quorum.check()
+        self._third.check()
         self._client.check()
         assert self._rows.mine == self._detector.hears
         assert self._leaver.is_done or self._timer_us == self._next_us()
         assert (self._view is None) == (self._membership.view == NO_VIEW)
         assert self._view is None or self._view.id == self._membership.view
-
-
-def _read_quorum(data: bytes | None) -> Remembered | None:
-    if data is None:
-        return None
-    try:
-        return read_remembered(data)
-    except Malformed as bad:
-        raise Refused(
-            error(
-                "engine.quorum-unreadable",
-                f"the file {QUORUM_FILE} of the engine's state folder is damaged",
-                str(bad),
-                "remove it if the votes in corosync.conf are those that hold",
-            )
-        ) from None
 
 
 def _list(nodes: tuple[NodeId, ...]) -> str:

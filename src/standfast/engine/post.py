@@ -8,21 +8,25 @@ durable stands before what is visible to others, because a room asks for Persist
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from standfast.base.ids import NodeId
 from standfast.base.report import Report
-from standfast.engine.api import ClientEvent
-from standfast.engine.effects import EngineEffect, Halt, Persist, SendDatagram, Tell, ToClient
+from standfast.engine.api import ClientEvent, Pulse, Quorum, ViewInstalled
+from standfast.engine.effects import AskThird, EngineEffect, Halt, LeaveThird, Persist, SendDatagram, Tell, ToClient
 from standfast.engine.messages import Record, write_record
 
 
 class Post:
-    """Empty between steps. `has_client`: whether anybody listens to ToClient."""
+    """Empty between steps, but for what is kept back (`keep_back`) from the client until `release`. `has_client`: whether anybody
+    listens to ToClient."""
 
-    __slots__ = ("_effects", "_halt", "_records", "_spread", "has_client")
+    __slots__ = ("_effects", "_halt", "_kept", "_records", "_spread", "has_client")
 
     def __init__(self) -> None:
         self._effects: list[EngineEffect] = []
         self._halt: Halt | None = None
+        self._kept: list[ClientEvent] | None = None
         self._records: dict[NodeId, list[bytes]] = {}
         self._spread: dict[NodeId, list[bytes]] = {}
         self.has_client = False
@@ -45,8 +49,26 @@ class Post:
 
     def client(self, event: ClientEvent) -> None:
         """To the manager, if it is there."""
-        if self.has_client:
+        if self._kept is not None and not isinstance(event, Pulse):
+            self._kept.append(event)
+        elif self.has_client:
             self._effects.append(ToClient(event))
+
+    def keep_back(self) -> None:
+        """From now on the client learns nothing but pulses. The ordering's flow control bounds what that can be."""
+        if self._kept is None:
+            self._kept = []
+
+    def release(self, quorum: Quorum | None) -> None:
+        """Tell what was kept back, as if the view had been installed now, with this quorum. None: it concerns nobody any more."""
+        kept, self._kept = self._kept or [], None
+        if quorum is not None:
+            for event in kept:
+                self.client(replace(event, quorum=quorum) if isinstance(event, ViewInstalled) else event)
+
+    def ask(self, effect: AskThird | LeaveThird) -> None:
+        """To the quorum device."""
+        self._effects.append(effect)
 
     def tell(self, report: Report) -> None:
         """To the log."""

@@ -8,6 +8,7 @@ from standfast.openstack.api import Json, Request, Service
 from standfast.openstack.model import VIP_OWNER, FixedIp, Pair, Port
 
 PORTS = "/v2.0/ports"
+LOCK_OWNER = "standfast:lock"
 FILTERS_MAX = 100
 """Filters in one list request: 100 UUIDs are under 5 KB of address, which every server takes."""
 
@@ -90,3 +91,33 @@ def move_floating_ip(own: str, port: str, ip: str) -> Request:
 
 def _escaped(name: str) -> str:
     return "".join(c if c.isalnum() or c in "_-" else f"\\{c}" for c in name)
+
+
+def make_lock(network: str, ip: str, holder: str, text: str) -> Request:
+    """The third opinion's lock: whoever gets a port with this address has it. Neutron's unique key admits one."""
+    port: Json = {
+        "network_id": network,
+        "fixed_ips": [{"ip_address": ip}],
+        "name": "standfast-lock",
+        "device_owner": LOCK_OWNER,
+        "device_id": holder,
+        "description": text,
+        "admin_state_up": False,
+    }
+    return Request(Service.NETWORK, "POST", PORTS, body={"port": port})
+
+
+def find_lock(network: str, ip: str) -> Request:
+    """Who has the lock."""
+    return Request(Service.NETWORK, "GET", PORTS, (("network_id", network), ("fixed_ips", f"ip_address={ip}")))
+
+
+def renew_lock(own: str, text: str) -> Request:
+    """Show that its holder lives. A write, because a read may be answered by a replica that lags; without a revision, because
+    the id says all: a lock that was taken over has another one."""
+    return Request(Service.NETWORK, "PUT", f"{PORTS}/{own}", body={"port": {"description": text}})
+
+
+def drop_lock(own: str) -> Request:
+    """Delete this very lock, and no later one."""
+    return Request(Service.NETWORK, "DELETE", f"{PORTS}/{own}")

@@ -14,7 +14,7 @@ import struct
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -25,11 +25,13 @@ from standfast.engine import ring_wire
 from standfast.engine.effects import (
     Address,
     Adjusted,
+    AskThird,
     ClientGone,
     DatagramReceived,
     EngineEffect,
     EngineInput,
     Halt,
+    LeaveThird,
     PeerRefused,
     Persist,
     Requested,
@@ -42,6 +44,10 @@ from standfast.engine.effects import (
 from standfast.engine.embedded import Engine
 from standfast.runtime.durable import write_file
 from standfast.runtime.line_server import Caller, Json, LineServer, failure, success
+
+if TYPE_CHECKING:
+    from standfast.openstack.arbiter import Arbiter
+    from standfast.runtime.third_line import ThirdLine
 
 DATAGRAM_BYTES_MAX = 65_535
 DATAGRAMS_PER_WAKE = 64
@@ -68,8 +74,12 @@ class EngineHost:
         reload: Callable[[], list[Report]],
         reopen_logs: Callable[[], None],
         admin_gid: int | None,
+        arbiter: Arbiter | None = None,
     ) -> None:
-        """`binds` is the local address of each link, by link number; `admin_gid` may use the tools' socket beside root."""
+        """`binds` is the local address of each link, by link number; `admin_gid` may use the tools' socket beside root; `arbiter`
+        is asked for the third opinion, if any."""
+        self._arbiter = arbiter
+        self._third: ThirdLine | None = None
         self._engine = engine
         self._binds = binds
         self._state_dir = state_dir
@@ -93,6 +103,10 @@ class EngineHost:
         """Serve until the engine halts; returns its last report."""
         loop = asyncio.get_running_loop()
         self._halted = loop.create_future()
+        if self._arbiter is not None:
+            from standfast.runtime.third_line import ThirdLine
+
+            self._third = ThirdLine(self._arbiter, loop, self._step, self._tell)
         for link, address in enumerate(self._binds):
             sock = _bind(address)
             self._sockets.append(sock)
@@ -108,6 +122,8 @@ class EngineHost:
         finally:
             ring.close()
             await self._tools.stop()
+            if self._third is not None:
+                await self._third.close()
             for sock in self._sockets:
                 loop.remove_reader(sock.fileno())
                 sock.close()
@@ -133,6 +149,9 @@ class EngineHost:
                 case Persist(name, data):
                     if not self._persist(name, data):
                         return
+                case AskThird() | LeaveThird():
+                    if self._third is not None:
+                        self._third.perform(effect)
                 case Halt(report):
                     self._halt(report)
 

@@ -33,6 +33,8 @@ class QuorumSettings:
     auto_tie_breaker_node: TieBreaker = "lowest"
     allow_downscale: bool = False
     expected_votes_tracking: bool = False
+    device_votes: int = 0
+    """Votes of a quorum device; 0: there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +49,12 @@ class Rules:
     tie_breaker: TieBreaker | None
     allow_downscale: bool
     tracks_expected_votes: bool
+    device_votes: int = 0
 
 
 def resolve(settings: QuorumSettings, votes_by_node: Mapping[NodeId, int]) -> tuple[Rules, tuple[Report, ...]]:
     """What is in force, and what has to be said about it. Raises Refused where corosync would not start."""
-    configured = settings.expected_votes or sum(votes_by_node.values())
+    configured = settings.expected_votes or sum(votes_by_node.values()) + settings.device_votes
     if not 0 < configured <= VOTES_MAX:
         raise Refused(
             error(
@@ -69,12 +72,33 @@ def resolve(settings: QuorumSettings, votes_by_node: Mapping[NodeId, int]) -> tu
         tie_breaker=settings.auto_tie_breaker_node if settings.auto_tie_breaker else None,
         allow_downscale=settings.allow_downscale,
         tracks_expected_votes=settings.expected_votes_tracking or settings.allow_downscale,
+        device_votes=settings.device_votes,
     )
     reports: list[Report] = []
+    rules = _beside_device(rules, reports)
     rules = _without_two_node(rules, reports)
     rules = _without_odd_tie_breaker(rules, sum(votes_by_node.values()), reports)
     rules = _without_heavy_last_man(rules, votes_by_node, reports)
     return rules, tuple(reports)
+
+
+def _beside_device(rules: Rules, reports: list[Report]) -> Rules:
+    """A device decides what these would decide without asking (votequorum refuses the last two, and drops the first)."""
+    others = [
+        name
+        for name, is_set in (
+            ("auto_tie_breaker", rules.tie_breaker is not None),
+            ("last_man_standing", rules.last_man_standing),
+        )
+        if is_set
+    ]
+    if not rules.device_votes:
+        return rules
+    if others:
+        names = " and ".join(others)
+        remedy = f"remove {names} from quorum {{ }} in corosync.conf"
+        reports.append(warning("quorum.beside-device", f"{names} switched off", "a quorum device decides instead", remedy))
+    return replace(rules, two_node=False, tie_breaker=None, last_man_standing=False)
 
 
 def _without_two_node(rules: Rules, reports: list[Report]) -> Rules:

@@ -86,6 +86,8 @@ class VoteQuorum:
         self._highest: NodeId | None = None
         self._last_man_standing = self._rules.last_man_standing
         self._shrink_us: int | None = None
+        self._has_device_vote = False
+        self._device_reason = ""
         self._recalculate()
 
     # ---- what is known now ----------------------------------------------------------------------------------------
@@ -100,7 +102,8 @@ class VoteQuorum:
             votes=votes,
             votes_needed=self._needed,
             expected_votes=self._us.expected_votes,
-            reason=sentence(
+            reason=self._device_reason
+            + sentence(
                 self._rule,
                 quorate=self._quorate,
                 votes=votes,
@@ -135,8 +138,26 @@ class VoteQuorum:
             ("LastManStanding", self._last_man_standing),
             ("AutoTieBreaker", self._rules.tie_breaker is not None),
             ("AllowDownscale", self._rules.allow_downscale),
+            ("Qdevice", self._rules.device_votes > 0),
         )
         return tuple(name for name, is_set in named if is_set)
+
+    @property
+    def is_waiting(self) -> bool:
+        """wait_for_all: the other nodes were not seen yet."""
+        return self._waiting
+
+    @property
+    def has_device(self) -> bool:
+        """Whether a quorum device has votes."""
+        return self._rules.device_votes > 0
+
+    def device(self, *, votes: bool, reason: str) -> Quorum:
+        """The quorum device casts its votes for this partition, or does not; `reason` is its sentence."""
+        self._device_reason = f"{reason}; " if reason else ""
+        self._has_device_vote = votes
+        self._recalculate()
+        return self.current
 
     # ---- views ----------------------------------------------------------------------------------------------------
 
@@ -273,7 +294,8 @@ class VoteQuorum:
     def _total(self) -> tuple[int, int]:
         """Votes and number of the members."""
         members = self._member_nodes()
-        return sum(entry.votes for entry in members), len(members)
+        device_votes = self._rules.device_votes if self._has_device_vote else 0
+        return sum(entry.votes for entry in members) + device_votes, len(members)
 
     def _recalculate(self, *, may_decrease: bool = False, by_members: bool = False) -> None:
         """recalculate_quorum; `by_members` takes the number of members for the expected votes."""
@@ -303,7 +325,10 @@ class VoteQuorum:
     def _decide(self, total: int) -> None:
         """are_we_quorate."""
         if self._rules.wait_for_all and self._waiting:
-            if total != self._us.expected_votes:
+            is_whole = total == self._us.expected_votes
+            if self._rules.device_votes:  # it is asked by those who are left alone, not by a whole cluster
+                is_whole = all(self._is_member(node) for node in self._configured)
+            if not is_whole:
                 assert not self._quorate
                 self._rule = Rule.WAIT_FOR_ALL
                 return
@@ -317,8 +342,8 @@ class VoteQuorum:
             quorate = True
             self._rule = Rule.AUTO_TIE_BREAKER
         self._quorate = quorate
-        if self._rules.wait_for_all:
-            self._waiting = not quorate
+        if self._rules.wait_for_all and not self._rules.device_votes:
+            self._waiting = not quorate  # with a device the loser may come back alone: the device sees to one at a time
 
     def _wins_tie(self, total: int) -> bool:
         """auto_tie_breaker: exactly half is here, the others cannot have quorum, and the tie-breaker is on our side."""
