@@ -29,6 +29,9 @@ from standfast.fencing.requests import A_HUMAN, Requests
 from standfast.scheduler.api import Fencing, Plan
 from standfast.scheduler.graph.model import Action
 
+DEADTIME_US = 20_000_000
+"""How long after its own start a node does not fence those that it has never seen: they may be starting, too (dc-deadtime)."""
+
 GRAPH, CLIENT = "graph", "client"
 ATTEMPTS_MAX = 10
 """stonith-max-attempts' default."""
@@ -66,12 +69,15 @@ class Fences:
         self._failures: dict[str, int] = {}
         self._aimed_at_us: set[str] = set()
         self._wishes: dict[int, FenceAsked] = {}
+        self._patient_until_us: int | None = None
         self._decisions: list[Decision] = []
 
     # ---- the duty ------------------------------------------------------------------------------------------------
 
     def planned(self, plan: Plan | None) -> None:
         """A plan was made: what it says about devices holds now."""
+        if self._patient_until_us is None:
+            self._patient_until_us = self._say.now.us + DEADTIME_US
         if plan is not None:
             self._requests.facts = facts_of(plan.fencing)
 
@@ -109,6 +115,10 @@ class Fences:
 
     def carry_out(self, action: Action, key: TransitionKey) -> tuple[Decision, ...]:
         """The plan's action: it ends with the fencing."""
+        if self._patient_until_us is not None and self._say.now.us < self._patient_until_us and self._is_unseen(action):
+            self._say.add(Wake("fence-requests", self._patient_until_us))
+            reason = f"{action.node} has not been seen yet, and may be starting: it is not fenced before {DEADTIME_US // 10**6} s"
+            return self._coordinator.unfulfilled(self._say.now.us, action.id, reason, again=False)
         meta = dict(action.attributes)
         delay = meta.get("CRM_meta_priority_fencing_delay", "0")
         who = f"{GRAPH}:{key}"
@@ -128,7 +138,13 @@ class Fences:
         """The timer rang."""
         if self._roll.coordinator == self._roll.local:
             self._perform(self._requests.step(self._say.now.us, api.TimerFired()))
+            if self._patient_until_us is not None and 0 <= self._say.now.us - self._patient_until_us < DEADTIME_US:
+                self._patient_until_us -= DEADTIME_US  # once
+                self._decisions += self._coordinator.changed(self._say.now.us, "those who were never seen are fenced from now on")
         return self.take()
+
+    def _is_unseen(self, action: Action) -> bool:
+        return action.node_id.isdigit() and not reading.expected(self._machine.cib.root, NodeId(int(action.node_id)))
 
     def take(self) -> tuple[Decision, ...]:
         """What the coordinator said to what has ended."""

@@ -301,3 +301,20 @@ def test_an_orderly_departure_is_not_fenced() -> None:
     rig.run(2)
     assert all("reboot" not in a for a in rig.asked)
     assert rig.where("n2")["dummy"] == "n2"
+
+
+def test_a_node_that_was_never_seen_gets_time_to_start() -> None:
+    rig = fenced()
+    disks = {node: host.disk for node, host in rig.hosts.items()}
+    for node in list(rig.hosts):
+        rig.hosts[node] = rig.boot(node, disks[node])
+        rig.begin(rig.hosts[node])
+    rig.host("n1").is_up = False
+    rig.ran.clear()
+    rig.asked.clear()
+    rig.install(2)
+    rig.run(15)
+    assert all("reboot" not in asked for asked in rig.asked)
+    rig.run(10)
+    assert "n2 reboot n1" in rig.asked
+    assert rig.where("n2")["dummy"] == "n2"
