@@ -97,7 +97,7 @@ def test_two_nodes_every_single_fault(files: list[str], capsys: pytest.CaptureFi
 
 
 def test_two_nodes_double_faults_say_what_is_left_out(files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["rehearse", "--names", ",".join(NAMES), "--doubles", "3", *files]) == 0
+    assert main(["rehearse", "--names", ",".join(NAMES), "--faults", "power,isolate,monitor", "--doubles", "3", *files]) == 0
     out = capsys.readouterr().out
     assert "3 played of" in out
     assert "left out (--within, --doubles)" in out
@@ -106,7 +106,7 @@ def test_two_nodes_double_faults_say_what_is_left_out(files: list[str], capsys: 
 
 def test_three_nodes_with_a_group_clones_and_a_unit(shop: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     picture = tmp_path / "shop.html"
-    report = found(capsys, "--doubles", "none", "--picture", str(picture), *shop)
+    report = found(capsys, "--doubles", "none", "--faults", "power,kill,stop", "--picture", str(picture), *shop)
     fates, before = report["fates"], {fate["service"]: fate for fate in report["before"]}
     assert before["db"]["promoted"] == ["alpha"]
     assert len(before["cache"]["after"]) == 3
@@ -125,7 +125,7 @@ def test_three_nodes_with_a_group_clones_and_a_unit(shop: list[str], capsys: pyt
 
 
 def test_the_same_files_give_the_same_report(files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["rehearse", "-o", "json", "--names", ",".join(NAMES), "--doubles", "2", *files]
+    words = ["rehearse", "-o", "json", "--names", ",".join(NAMES), "--faults", "power,switch", "--doubles", "2", *files]
     main(words)
     first = capsys.readouterr().out
     main(words)
@@ -137,6 +137,7 @@ def test_the_same_files_give_the_same_report(files: list[str], capsys: pytest.Ca
     [
         ([], 64, "two files are needed"),
         (["--doubles", "many"], 64, "--doubles 'many' is not 0"),
+        (["--faults", "power,flood"], 64, "there is no kind of fault 'flood'"),
         (["--names", "one"], 1, "1 different names for 2 nodes"),
     ],
 )

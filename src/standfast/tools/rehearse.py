@@ -32,6 +32,8 @@ goes, how long clients are without it, where it stops for good and why, and wher
 
   -o, --output-as=text|json   the report (text)
       --picture=FILE          also as a page of HTML
+      --faults=KIND,KIND,...  only these: power, isolate, freeze, paused, manager, engine, kill, standby, leave, switch, cable,
+                              pair, monitor, start, stop (all)
       --doubles=all|none|N    how many double faults, the gravest first (all)
       --within=SECONDS        start no double fault after that time (300)
       --agent-ms=N            how long starts and stops take; failover IPs take what they take (1000)
@@ -43,6 +45,7 @@ goes, how long clients are without it, where it stops for good and why, and wher
 _OPTIONS = (
     option("output-as", "o", "output-as", takes="value"),
     option("picture", "picture", takes="value"),
+    option("faults", "faults", takes="value"),
     option("doubles", "doubles", takes="value"),
     option("within", "within", takes="value"),
     option("agent-ms", "agent-ms", takes="value"),
@@ -76,14 +79,19 @@ def _work(argv: Sequence[str]) -> int:
     from standfast.config.parse import parse_config
     from standfast.daemon import quorum_settings
     from standfast.sim.rehearsal.cast import cast_of
+    from standfast.sim.rehearsal.faults import KINDS
     from standfast.sim.rehearsal.page import page
     from standfast.sim.rehearsal.script import plain, rehearse, text
     from standfast.tools.config_check import resolve_name
 
+    kinds = tuple(kind for kind in options.value("faults").split(",") if kind)
+    if unknown := [kind for kind in kinds if kind not in KINDS]:
+        what = f"there is no kind of fault {unknown[0]!r}"
+        raise Refused(error("rehearse.usage", what, "", f"one of {', '.join(KINDS)}"), exit_code=EXIT_USAGE)
     config = parse_config(_read(options.rest[0]), options.rest[0], resolve_name)
     cast = cast_of(config, _cib(_read(options.rest[1]), options.rest[1]), quorum_settings(config.quorum), names)
     progress = _Progress(within_s, is_quiet="quiet" in options)
-    found = rehearse(cast, agent_ms, doubles_max, progress.go_on)
+    found = rehearse(cast, agent_ms, doubles_max, progress.go_on, kinds)
     progress.end()
     say(json.dumps(plain(found), indent=1) + "\n" if form == "json" else text(found))
     if "picture" in options:

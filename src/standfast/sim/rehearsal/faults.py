@@ -26,6 +26,7 @@ NODE_WORDS = {
     "standby": "{} is put into standby",
     "leave": "{} is shut down in good order",
 }
+KINDS = (*NODE_WORDS, "switch", "cable", "pair", "monitor", "start", "stop")
 HEAVY = ("power", "isolate", "freeze", "switch", "monitor", "stop", "start")
 """The kinds whose pairs are played first."""
 

@@ -39,8 +39,8 @@ class Rehearsed:
 NOWHERE = " runs nowhere"
 
 
-def rehearse(cast: Cast, agent_ms: int, doubles_max: int, go_on: Progress) -> Rehearsed:
-    """Play everything. Raises Refused when the cluster does not take the configuration."""
+def rehearse(cast: Cast, agent_ms: int, doubles_max: int, go_on: Progress, kinds: tuple[str, ...] = ()) -> Rehearsed:
+    """Play everything, or the faults of some kinds only. Raises Refused when the cluster does not take the configuration."""
 
     def begun() -> tuple[Play, Outcome]:
         play = Play(cast, agent_ms)
@@ -50,7 +50,7 @@ def rehearse(cast: Cast, agent_ms: int, doubles_max: int, go_on: Progress) -> Re
     if before.problem:
         raise Refused(error("rehearse.refused", "the cluster would not take this configuration", before.problem))
     found = Rehearsed(cast, before)
-    faults = faults_of(cast)
+    faults = tuple(fault for fault in faults_of(cast) if not kinds or fault.kind in kinds)
     for number, fault in enumerate(faults):
         go_on(fault.words, number + 1, len(faults))
         play, _ = begun()
