@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from standfast.base.ids import NodeId
 from standfast.engine.detector.detector import Detector
-from standfast.engine.detector.peer import MOVES, Peer, Sign, State
+from standfast.engine.detector.peer import CALM_US, MOVES, Peer, Sign, State
 from standfast.engine.settings import Times
 
 MS = 1_000
@@ -97,7 +97,7 @@ def test_the_bound_stays_within_its_limits(gaps_us: list[int], token_ms: int) ->
 def test_every_state_takes_every_sign(state: State, sign: Sign) -> None:
     p = Peer(P, Times())
     p.state = state
-    p.flaps = 1 if state is State.HELD else 0
+    p.calm_needed_us = CALM_US if state is State.HELD else 0
     p.take(1_000, sign)
     p.check()
     if (state, sign) not in MOVES:
@@ -163,17 +163,64 @@ def test_own_sleep_is_nobody_s_silence() -> None:
     assert lost_after(d, last_us + 60_000 * MS) == 375
 
 
-def test_a_peer_that_flaps_has_to_be_calm_first() -> None:
-    d = detector()
-    now_us = alive_until(d, 20_000)
-    for _ in range(2):
-        now_us += lost_after(d, now_us) * MS
-        now_us += 100 * MS
-        d.heard(now_us, P, 7)
-    assert d.peers[P].state is State.HELD
-    calm_from_us = now_us
+def heard_until_counted(d: Detector, since_us: int, boot: int = 7) -> int:
+    """Heard each 100 ms; the first time at which the peer is counted in."""
+    now_us = since_us
+    d.heard(now_us, P, boot)
     while not d.hears:
         now_us += 100 * MS
         d.due(now_us)
+        d.heard(now_us, P, boot)
+    return now_us
+
+
+def stays(d: Detector, since_us: int, for_ms: int) -> int:
+    """Heard each 100 ms for so long."""
+    for n in range(0, for_ms, 100):
+        d.due(since_us + n * MS)
+        d.heard(since_us + n * MS, P, 7)
+    return since_us + (for_ms - 100) * MS
+
+
+@pytest.mark.parametrize(("stayed_ms", "waits_ms"), [(500, 2_000), (3_000, 6_500), (20_000, 40_500), (45_000, 60_000)])
+def test_what_broke_after_t_has_to_be_whole_for_twice_as_long(stayed_ms: int, waits_ms: int) -> None:
+    d = detector()
+    now_us = alive_until(d, 20_000)
+    now_us += lost_after(d, now_us) * MS
+    back_us = heard_until_counted(d, now_us + 900 * MS)
+    assert back_us - now_us == 1_400 * MS, "the first return after a short absence: half a second of calm"
+    now_us = stays(d, back_us, stayed_ms)
+    now_us += lost_after(d, now_us) * MS
+    again_us = heard_until_counted(d, now_us + 1_000 * MS)
+    assert abs(again_us - now_us - (1_000 + waits_ms) * MS) <= 200 * MS
+
+
+def test_a_long_absence_a_new_life_and_a_minute_s_stay_owe_nothing() -> None:
+    d = detector()
+    now_us = alive_until(d, 20_000)
+    now_us += lost_after(d, now_us) * MS
+    assert heard_until_counted(d, now_us + 1_000 * MS) == now_us + 1_000 * MS
+    now_us += 1_000 * MS
+    now_us += lost_after(d, now_us) * MS
+    assert heard_until_counted(d, now_us + 1_000 * MS, boot=8) == now_us + 1_000 * MS
+    d = detector()
+    now_us = alive_until(d, 20_000)
+    for absence_ms in (100, 1_000):
+        now_us += lost_after(d, now_us) * MS
+        now_us = stays(d, heard_until_counted(d, now_us + absence_ms * MS), 61_000)
+    now_us += lost_after(d, now_us) * MS
+    assert heard_until_counted(d, now_us + 1_000 * MS) == now_us + 1_000 * MS
+
+
+def test_a_suspicious_silence_begins_the_calm_anew() -> None:
+    d = detector()
+    now_us = alive_until(d, 20_000)
+    now_us += lost_after(d, now_us) * MS + 100 * MS
+    d.heard(now_us, P, 7)
+    assert d.peers[P].state is State.HELD
+    for _ in range(20):
+        now_us += 200 * MS
+        d.due(now_us)
         d.heard(now_us, P, 7)
-    assert now_us - calm_from_us == 5_000 * MS
+    assert not d.hears
+    assert heard_until_counted(d, now_us + 100 * MS) - now_us == 20_000 * MS

@@ -10,6 +10,13 @@ observed, fading with FADE_US; then
 
 so that a gap half as long again as the worst of late is still no loss, a quiet network is judged at the floor, and the
 user's `token` is never exceeded.
+
+Probation. A peer that is lost again T after it came back is flapping (T under a minute). When it is heard again it is HELD: not
+counted in before 2 T (at least 2 s) have passed without one suspicious silence, or a minute without a loss. So what breaks
+every T seconds, however long T is, costs one return and two losses and is then left alone; and whoever pulls a cable every few
+seconds by hand waits a few seconds, not a minute. The longest T of late counts, until the peer has stayed for a minute. The first
+return after less than a second needs half a second of calm; a suspicious silence on probation makes it 20 s
+(ADR 0017).
 """
 
 from __future__ import annotations
@@ -17,19 +24,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import Enum, auto
 
-from standfast.base.ids import US_PER_S, NodeId
+from standfast.base.ids import US_PER_MS, US_PER_S, NodeId
 from standfast.engine.settings import Times
 
 FADE_US = 60 * US_PER_S
 """The observed peak fades to a third in this time."""
 
-TENURE_US = 10 * US_PER_S
-"""A peer that is lost again sooner after it came back is flapping."""
+TENURE_US = 60 * US_PER_S
+"""A peer that is lost again sooner after it came back is flapping; one that stays so long owes nothing any more."""
 
-CALM_US = 5 * US_PER_S
-CALM_US_MAX = 40 * US_PER_S
+CALM_US = 2 * US_PER_S
 PROBATION_US_MAX = 60 * US_PER_S
-"""A flapping peer is counted in again after a stretch without one suspicious silence (doubling each time), or after a minute."""
+"""What broke after T is believed when it has been whole for 2 T, these two being the limits: see the top of the module."""
+
+BRIEF_US = US_PER_S
+BRIEF_CALM_US = 500 * US_PER_MS
+"""Whoever comes back after so short an absence may be behind a wire that loses most of what it carries: four heartbeats in a row
+tell that from a wire that is whole."""
+
+SHAKY_CALM_US = 20 * US_PER_S
+"""A silence that was suspicious and then ended, while on probation, is a wire that loses: no hand pulls a cable for 200 ms."""
 
 REFUSAL_US = 5_000
 REFUSAL_FORGOTTEN_US = US_PER_S
@@ -64,11 +78,11 @@ class Peer:
         "admitted_us",
         "boot",
         "bound_us",
+        "calm_needed_us",
         "calm_since_us",
         "echo_at_us",
         "echo_us",
         "ended_boot",
-        "flaps",
         "heard_us",
         "held_since_us",
         "lost_us",
@@ -97,7 +111,7 @@ class Peer:
         self.probe_us: int | None = None
         self.echo_us = 0
         self.echo_at_us = 0
-        self.flaps = 0
+        self.calm_needed_us = 0
         self.calm_since_us = 0
         self.held_since_us = 0
         self.refused_us: int | None = None
@@ -171,6 +185,8 @@ class Peer:
         """The invariants, for tests and the simulator."""
         assert self.times.bound_us_min <= self.bound_us <= self.times.bound_us_max
         assert self.peak_us >= 0
+        assert self.calm_needed_us == 0 or BRIEF_CALM_US <= self.calm_needed_us <= PROBATION_US_MAX
+        assert self.state is not State.HELD or self.calm_needed_us
         assert self.rtt_us >= 0
 
 
@@ -181,7 +197,9 @@ def _found(p: Peer, now_us: int) -> None:
     """Heard for the first time, or again. Whoever was lost soon after it came back has to be calm for a while first."""
     p.heard_us = now_us
     p.probe_us = None
-    if p.flaps:
+    if p.lost_us is not None and now_us - p.lost_us < BRIEF_US:
+        p.calm_needed_us = max(p.calm_needed_us, BRIEF_CALM_US)
+    if p.calm_needed_us:
         p.state = State.HELD
         p.held_since_us = p.calm_since_us = now_us
     else:
@@ -197,8 +215,8 @@ def _admit(p: Peer, now_us: int) -> None:
 def _heard(p: Peer, now_us: int) -> None:
     p.learned(now_us)
     p.heard_us = now_us
-    if p.flaps and now_us - p.admitted_us > PROBATION_US_MAX:
-        p.flaps = 0
+    if p.calm_needed_us and now_us - p.admitted_us >= TENURE_US:
+        p.calm_needed_us = 0
 
 
 def _cleared(p: Peer, now_us: int) -> None:
@@ -210,10 +228,10 @@ def _cleared(p: Peer, now_us: int) -> None:
 def _watched(p: Peer, now_us: int) -> None:
     if now_us - p.heard_us >= p.times.suspect_us:
         p.calm_since_us = now_us
+        p.calm_needed_us = max(p.calm_needed_us, SHAKY_CALM_US)
     p.learned(now_us)
     p.heard_us = now_us
-    calm_us = min(CALM_US << (p.flaps - 1), CALM_US_MAX)
-    if now_us - p.calm_since_us >= calm_us or now_us - p.held_since_us >= PROBATION_US_MAX:
+    if now_us - p.calm_since_us >= p.calm_needed_us or now_us - p.held_since_us >= PROBATION_US_MAX:
         _admit(p, now_us)
 
 
@@ -223,8 +241,10 @@ def _suspected(p: Peer, now_us: int) -> None:
 
 
 def _lost(p: Peer, now_us: int) -> None:
+    tenure_us = now_us - p.admitted_us
+    if p.state is not State.HELD and p.lost_us is not None and tenure_us < TENURE_US:
+        p.calm_needed_us = min(max(p.calm_needed_us, 2 * tenure_us, CALM_US), PROBATION_US_MAX)
     p.state = State.ABSENT
-    p.flaps = min(p.flaps + 1, 8) if now_us - p.admitted_us < TENURE_US and p.lost_us is not None else p.flaps
     p.lost_us = now_us
     p.probe_us = p.verdict_us = p.refused_us = None
 
@@ -232,7 +252,7 @@ def _lost(p: Peer, now_us: int) -> None:
 def _gone(p: Peer, _: int) -> None:
     """Its process has ended: whatever comes back is a new life, and owes nothing for the old one."""
     p.state = State.ABSENT
-    p.flaps = 0
+    p.calm_needed_us = 0
     p.lost_us = None
     p.probe_us = p.verdict_us = p.refused_us = None
     p.boot = 0
@@ -240,6 +260,7 @@ def _gone(p: Peer, _: int) -> None:
 
 MOVES: dict[tuple[State, Sign], Callable[[Peer, int], None]] = {
     (State.ABSENT, Sign.HEARD): _found,
+    (State.ABSENT, Sign.GONE): _gone,
     (State.HELD, Sign.HEARD): _watched,
     (State.HELD, Sign.SILENT): _lost,
     (State.HELD, Sign.GONE): _gone,

@@ -52,6 +52,8 @@ RIVAL_US = 60 * US_PER_MS
 GOSSIP_US = 20 * US_PER_MS
 GOSSIP_REPEAT_US = 50 * US_PER_MS
 GOSSIP_SAME_US = 1_000 * US_PER_MS
+ROWS_ALONG_MAX = 8
+"""Up to so many configured nodes, a proposal brings the rows to whoever showed others in its last heartbeat."""
 
 
 class Body(Protocol):
@@ -132,6 +134,7 @@ class Membership:
         self._gossiped_us = -GOSSIP_US
         self._gossiped_to: dict[NodeId, tuple[int, int, int]] = {}
         self._gossip_us: int | None = None
+        self._digests: dict[NodeId, int] = {}
 
     def start(self, now_us: int, post: Post, alone_us: int) -> None:
         """Begin; `alone_us` is how long to listen for others before a first view without them."""
@@ -171,6 +174,7 @@ class Membership:
         self._seq = max(self._seq, beat.promised.seq, beat.view.seq)
         if beat.view == self.view:
             self._unconfirmed.pop(sender.node, None)
+        self._digests[sender.node] = beat.digest
         if beat.digest != self.rows.digest:
             self._gossip_to(now_us, post, sender.node, beat.digest)
         if before is None or before[2] != beat.promised or beat.promised > self.view:
@@ -256,7 +260,7 @@ class Membership:
         self._repeat_us = now_us + REPEAT_US
         self._take_accept(now_us, post, self.me.node, Accept(view, self.view, self._body.freeze(), self._body.votes()))
         if self._proposal is not None:
-            self._repeat(post, self._proposal)
+            self._repeat(post, self._proposal, is_again=False)
 
     def _promise(self, view: ViewId) -> None:
         assert view > self.promised
@@ -265,9 +269,13 @@ class Membership:
         self._unconfirmed = {}
         self._ready_sent = False
 
-    def _repeat(self, post: Post, proposal: Proposal) -> None:
+    def _repeat(self, post: Post, proposal: Proposal, *, is_again: bool = True) -> None:
         missing = proposal.missing
         for node in missing:
+            # A member that accepts, and knows no better than before, would leave again: on a wire that loses most of what it
+            # carries the rows may not have come through, so they ride along (in a large cluster only with what is said again).
+            if (is_again or len(self._configured) <= ROWS_ALONG_MAX) and self._digests.get(node) != self.rows.digest:
+                post.send(node, self.rows.gossip())
             post.send(node, Propose(proposal.id, proposal.members))
         if not missing:
             for node, old, cut, holder in proposal.laggards():
