@@ -27,7 +27,6 @@ from standfast.controller.coordinator import Coordinator
 from standfast.controller.desk import Desk, Identity
 from standfast.controller.effects import (
     Asked,
-    AskPlan,
     DiskFailed,
     EngineLost,
     EngineSaid,
@@ -49,6 +48,7 @@ from standfast.controller.memory import Memory, agent_of
 from standfast.controller.messages import Await, Cancel, Depart, Duty, Envelope, Execute, Forget, Landed, Present, Rested, Step
 from standfast.controller.outbox import Effect, Outbox
 from standfast.controller.roll import Roll
+from standfast.controller.scheduling import Scheduling
 from standfast.engine.api import (
     Alive,
     ClientAbsent,
@@ -86,9 +86,10 @@ class Controller:
         self._memory = Memory()
         self._clients = Clients()
         self._say = Outbox(identity.name, self.roll, self._clients)
+        self._scheduling = Scheduling(identity.name, identity.cluster_name, self.roll, machine, self._say)
         self._coordinator = Coordinator(identity.boot)
         self._fences = Fences(identity.boot, self.roll, machine, self._clients, self._say, self._coordinator)
-        self._desk = Desk(identity, self.roll, machine, self._clients, self._say, self._fences)
+        self._desk = Desk(identity, self.roll, machine, self._clients, self._say, self._fences, self._scheduling)
         self._clouds = Clouds(identity, self.roll)
         self._is_new_life = True
         self._was_apart = False
@@ -301,6 +302,7 @@ class Controller:
                     if replaced:
                         self._say.answer(self._clients.replaced())
                     self._synced()
+                    self._scheduling.agreed(effect.version, replaced=replaced)
 
     def _keep(self, xml: bytes, version: Version, reason: str) -> None:
         name = f"cib-{version}-{self._say.now.wall_s}.xml"
@@ -318,6 +320,8 @@ class Controller:
                 self._clients.renumber(taken.number, self._say.send_again(envelope))
             return
         outcome = taken.outcome
+        if outcome is not None and outcome.changed:
+            self._scheduling.applied(outcome, envelope.change)
         if outcome is None:
             refusal = Refused(*taken.reports, exit_code=taken.exit_code)
             if mine:
@@ -452,7 +456,7 @@ class Controller:
         for effect in effects:
             match effect:
                 case coordinator.WantPlan(number):
-                    self._say.add(AskPlan(number, self._say.now.wall_s, self.cib.compact(), keep=True))
+                    self._scheduling.ask(number, keep=True)
                 case coordinator.Start(action, key, handover):
                     self._carry_out(action, key, handover)
                 case coordinator.Told(report):
@@ -482,11 +486,14 @@ class Controller:
             self._asked_rest.clear()
 
     def _plan_made(self, event: PlanMade) -> None:
-        if event.number < 0:
-            self._say.answer(self._clients.planned(event.number, event.plan, event.fault))
+        made = self._scheduling.answered(event)
+        if made is None:
             return
-        self._fences.planned(event.plan)
-        self._decide(self._coordinator.planned(self._say.now.us, self._say.now.wall_s, event.number, event.plan, event.fault))
+        if made.number < 0:
+            self._say.answer(self._clients.planned(made.number, made.plan, made.fault))
+            return
+        self._fences.planned(made.plan)
+        self._decide(self._coordinator.planned(self._say.now.us, self._say.now.wall_s, made.number, made.plan, made.fault))
 
     # ---- the executor --------------------------------------------------------------------------------------------
 
@@ -577,6 +584,8 @@ class Controller:
             self._desk.arm()
         elif room == "fence-requests":
             self._decide(self._fences.elapsed())
+        elif room == "foresight":
+            self._scheduling.foresee(is_settled=self._coordinator.is_settled)
         else:
             self._look_for_duty()
 

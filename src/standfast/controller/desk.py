@@ -22,6 +22,7 @@ from standfast.controller.fences import Fences
 from standfast.controller.messages import Await, FenceAsked, Forget
 from standfast.controller.outbox import Outbox
 from standfast.controller.roll import Roll
+from standfast.controller.scheduling import Scheduling
 from standfast.scheduler.api import Plan
 
 
@@ -40,7 +41,14 @@ class Desk:
     """See the module; it is the verbs' Host."""
 
     def __init__(
-        self, identity: Identity, roll: Roll, machine: CibMachine, clients: Clients, say: Outbox, fences: Fences
+        self,
+        identity: Identity,
+        roll: Roll,
+        machine: CibMachine,
+        clients: Clients,
+        say: Outbox,
+        fences: Fences,
+        scheduling: Scheduling,
     ) -> None:
         self.roll = roll
         self.is_congested = False
@@ -50,6 +58,7 @@ class Desk:
         self._machine = machine
         self._clients = clients
         self._say = say
+        self._scheduling = scheduling
 
     def asked(self, event: Asked) -> None:
         """A request: it is answered now or later, and a bad one with what is wrong with it."""
@@ -102,7 +111,10 @@ class Desk:
     def plan_for(self, asker: Asker, xml: bytes | None, render: Callable[[Plan], dict[str, Any]]) -> None:
         """A plan for a tool: of the live document, or of `xml`."""
         number = self._clients.expect_plan(asker, render)
-        self._say.add(AskPlan(number, self.now.wall_s, xml if xml is not None else self.cib.compact()))
+        if xml is not None:
+            self._say.add(AskPlan(number, self.now.wall_s, xml))
+        else:
+            self._scheduling.ask(number, keep=False)
 
     def wait_for(self, asker: Asker, timeout_s: float) -> None:
         """Answer when nothing is under way any more, or when the time is up."""

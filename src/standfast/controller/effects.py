@@ -11,6 +11,7 @@ from typing import Any
 
 from standfast.agents.ip.api import IpInput, KernelEffect, Remember
 from standfast.base.report import Report
+from standfast.cib.document import Version
 from standfast.engine.api import ClientEvent, ClientRequest
 from standfast.executor.api import AgentExited, EndAgent, RunAgent, RunUnit
 from standfast.openstack.api import Call, Replied
@@ -85,11 +86,12 @@ class FromCloud:
 
 @dataclass(frozen=True, slots=True)
 class PlanMade:
-    """The scheduler's answer to AskPlan `number`; `fault` when there is no plan."""
+    """The scheduler's answer to AskPlan `number`; `fault` when there is no plan, and `lost` when it has no document."""
 
     number: int
     plan: Plan | None
     fault: Report | None = None
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,7 @@ class DiskFailed:
 
 @dataclass(frozen=True, slots=True)
 class Woken:
-    """A room's timer rang: executor | ip | cloud | coordinator | node."""
+    """A room's timer rang: executor | ip | cloud | coordinator | clients | foresight | node."""
 
     room: str
 
@@ -150,12 +152,36 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Document:
+    """The whole document, for the scheduler to follow from now on."""
+
+    xml: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Follow:
+    """The encoded change that led from one version to the next, for the scheduler; empty when the version alone was changed."""
+
+    before: Version
+    after: Version
+    change: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Foresee:
+    """Encoded changes, any one of which may come: the scheduler prepares the plan for each when it has nothing else to do."""
+
+    changes: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class AskPlan:
-    """Have the scheduler plan `xml` for `wall_s`; what is planned to be done (`keep`), not just asked about, is kept on disk."""
+    """Have the scheduler plan for `wall_s` the document that it follows, or `xml`; what is planned to be done (`keep`), not just
+    asked about, is kept on disk."""
 
     number: int
     wall_s: int
-    xml: bytes
+    xml: bytes | None = None
     keep: bool = False
 
 
@@ -184,4 +210,7 @@ class Stop:
 
 ProcessEffect = RunAgent | RunUnit | EndAgent
 CloudCall = Call | Identify
-NodeEffect = ToEngine | Store | Keep | Answer | AskPlan | Wake | Tell | Stop | KernelEffect | Remember | ProcessEffect | CloudCall
+ForScheduler = Document | Follow | Foresee | AskPlan
+NodeEffect = (
+    ToEngine | Store | Keep | Answer | ForScheduler | Wake | Tell | Stop | KernelEffect | Remember | ProcessEffect | CloudCall
+)

@@ -26,7 +26,9 @@ class Memory:
         made = history.entries(result, node)
         if made and (result.request.resource in self._entries or len(self._entries) < RESOURCES_MAX):
             kept = self._entries.setdefault(result.request.resource, {})
-            kept.update((entry.id, entry) for entry in made)
+            for entry in made:  # to the end, where the CIB has it too: announced anew, the history is the same text
+                kept.pop(entry.id, None)
+                kept[entry.id] = entry
             self._agents[result.request.resource] = agent_of(result.request)
         cancelled = history.cancelled_id(result)
         if cancelled is not None:

@@ -25,8 +25,11 @@ from standfast.controller.effects import (
     Asked,
     AskPlan,
     DiskFailed,
+    Document,
     EngineLost,
     EngineSaid,
+    Follow,
+    Foresee,
     FromAgent,
     FromCloud,
     FromNetwork,
@@ -35,7 +38,6 @@ from standfast.controller.effects import (
     NodeEffect,
     NodeInput,
     Now,
-    PlanMade,
     Stop,
     Store,
     Tell,
@@ -161,8 +163,8 @@ class ManagerHost:
                     self._arm(room, at_us)
                 case Store():
                     self._store(effect)
-                case AskPlan(number, wall_s, xml, keep):
-                    self._planner.ask(planning.Question(number, wall_s, xml, keep))
+                case AskPlan() | Document() | Follow() | Foresee():
+                    self._planner.tell(effect)
                 case Call() | Identify():
                     self._cloud.perform(effect)
                 case Tell(report):
@@ -228,7 +230,7 @@ class ManagerHost:
 
     async def _planner_line(self) -> None:
         with contextlib.suppress(asyncio.CancelledError):
-            await self._planner.serve(lambda answer: self._step(PlanMade(answer.number, answer.plan, answer.fault)))
+            await self._planner.serve(self._step)
             self._tell(error("manager.no-planner", "the scheduler's process died", "", "the manager starts again with a new one"))
             raise SystemExit(1)
 

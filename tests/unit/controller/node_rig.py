@@ -9,6 +9,8 @@ import heapq
 from dataclasses import dataclass, field
 from typing import Any
 
+from lxml import etree
+
 from standfast.agents.ip import api as ip
 from standfast.base.ids import NodeId
 from standfast.cib.journal import recover
@@ -29,6 +31,7 @@ from standfast.engine.api import (
 )
 from standfast.executor import api as ex
 from standfast.node import Node, NodeSettings
+from standfast.scheduler.follower import Follower
 from standfast.scheduler.plan import schedule
 
 SECOND = 1_000_000
@@ -53,6 +56,8 @@ class Host:
     kept: list[str] = field(default_factory=list)
     stopped: fx.Stop | None = None
     left: bool = False
+    follower: Follower = field(default_factory=Follower)
+    foreseen: tuple[bytes, ...] = ()
     is_up: bool = True
 
     def state(self) -> ip.NetworkState:
@@ -249,11 +254,25 @@ class Rig:
                     host.kept.append(name)
                 case fx.Answer(connection, message):
                     host.answers.setdefault(connection, []).append(message)
-                case fx.AskPlan(number, wall_s, xml, _keep):
-                    from lxml import etree
-
-                    plan = schedule(etree.fromstring(xml), wall_s)
-                    self.step(host, fx.PlanMade(number, plan))
+                case fx.Document(xml):
+                    host.follower.take(xml)
+                case fx.Follow(before, after, change):
+                    host.follower.follow(before, after, change)
+                case fx.Foresee(changes):
+                    host.foreseen = changes
+                    for change in changes:
+                        twin = Follower()
+                        twin.take(host.follower.xml())
+                        prepared = twin.suppose(change, self.wall_s)
+                        assert prepared is not None, "what is supposed does not fit the document"
+                        host.follower.put_aside(prepared)
+                case fx.AskPlan(number, wall_s, None):
+                    made = host.follower.plan(wall_s)
+                    if made is not None:
+                        assert made.plan == schedule(etree.fromstring(host.follower.xml()), wall_s), "not the plan from scratch"
+                    self.step(host, fx.PlanMade(number, None if made is None else made.plan, lost=made is None))
+                case fx.AskPlan(number, wall_s, bytes(xml)):
+                    self.step(host, fx.PlanMade(number, schedule(etree.fromstring(xml), wall_s)))
                 case fx.Wake(room, at_us):
                     host.timers[room] = at_us
                 case fx.Tell(report):

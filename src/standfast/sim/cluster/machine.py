@@ -25,6 +25,7 @@ from standfast.executor import api as ex
 from standfast.node import Node, NodeSettings
 from standfast.openstack.api import Call
 from standfast.openstack.machine import Identify
+from standfast.scheduler.follower import Follower
 from standfast.sim.chance import Stream
 from standfast.sim.cluster.agents import Agents
 from standfast.sim.cluster.disk import Disk, Trouble
@@ -75,6 +76,7 @@ class Machine:
         self.agents.exited = self._agent_exited
         self.node: Node | None = None
         self.life = 0
+        self.follower = Follower()
         self.is_paused = self.is_wanted = False
         self.wall_us = 0
         self.holdings: dict[str, tuple[tuple[str, str], ...]] = {}
@@ -117,6 +119,7 @@ class Machine:
         if self.node is not None or not self.host.is_powered:
             return
         self.life += 1
+        self.follower = Follower()
         try:
             recovered = self._read_journal()
         except Refused as refusal:
@@ -306,9 +309,9 @@ class Machine:
                 self._store(data, rewrite=rewrite)
             case fx.Wake(room, at_us):
                 self._arm(room, at_us)
-            case fx.AskPlan(number, wall_s, xml):
+            case fx.Document() | fx.Follow() | fx.Foresee() | fx.AskPlan():
                 life = self.life
-                self.world.plan(xml, wall_s, lambda plan: self.feed(fx.PlanMade(number, plan)) if self.life == life else None)
+                self.world.schedule(self.follower, effect, lambda made: self.feed(made) if self.life == life else None)
             case fx.Tell(report):
                 self.world.told(self, report)
             case fx.Keep():

@@ -19,9 +19,10 @@ from standfast.engine.api import ClientEvent
 from standfast.engine.effects import TimerFired
 from standfast.engine.quorum.settings import QuorumSettings
 from standfast.scheduler.api import Plan
+from standfast.scheduler.follower import Follower
 from standfast.scheduler.plan import schedule
 from standfast.sim.chance import Stream
-from standfast.sim.checks import Checks
+from standfast.sim.checks import Checks, PromiseError
 from standfast.sim.cluster.disk import Trouble
 from standfast.sim.cluster.kernel import address_of
 from standfast.sim.cluster.machine import NO_RESTART, Machine
@@ -87,7 +88,7 @@ class Cluster(World):
         self._pauses = Stream(seed, "supervisor")
         self._recorded: deque[tuple[NodeId, NodeId, int, tuple[str, int], bytes]] = deque(maxlen=RECORDED_MAX)
         self._arrivals = 0
-        self.planned = 0
+        self.planned = self.foreseen = 0
         self.heard: list[Callable[[int, NodeId, str], None]] = []
 
     @property
@@ -282,16 +283,48 @@ class Cluster(World):
 
     # ---- the scheduler's process ------------------------------------------------------------------------------------
 
-    def plan(self, xml: bytes, wall_s: int, answer: Callable[[Plan], None]) -> None:
-        """Plans in some milliseconds. Nodes that hold the same document are given the same plan without working it out twice."""
-        self.planned += 1
+    def schedule(self, follower: Follower, news: fx.ForScheduler, answer: Callable[[fx.PlanMade], None]) -> None:
+        """What a node's scheduler is told. It plans in some milliseconds, and prepares in no time."""
+        match news:
+            case fx.Document(xml):
+                follower.take(xml)
+            case fx.Follow(before, after, change):
+                follower.follow(before, after, change)
+            case fx.Foresee(changes):
+                for change in changes:
+                    twin = Follower()
+                    twin.take(follower.xml())
+                    prepared = twin.suppose(change, (self.wall_us + self.now_us) // US_PER_S)
+                    if prepared is not None:
+                        follower.put_aside(prepared)
+            case fx.AskPlan(number, wall_s, xml):
+                self.planned += 1
+                if xml is not None:
+                    made = fx.PlanMade(number, self._scratch(xml, wall_s))
+                else:
+                    made = self._followed(follower, number, wall_s)
+                self.at(self._planning.between(4, 40) * US_PER_MS, lambda: answer(made))
+
+    def _followed(self, follower: Follower, number: int, wall_s: int) -> fx.PlanMade:
+        """The plan of a document that was kept up by changes: it has to be the one that reading it anew would give."""
+        ready = follower.ready
+        made = follower.plan(wall_s)
+        self.foreseen += follower.ready - ready
+        if made is None:
+            return fx.PlanMade(number, None, lost=True)
+        if made.plan != self._scratch(follower.xml(), wall_s):
+            raise PromiseError(f"at {self.now_us} us: the plan for {follower.version} is not the plan from scratch")
+        return fx.PlanMade(number, made.plan)
+
+    def _scratch(self, xml: bytes, wall_s: int) -> Plan:
+        """Nodes that hold the same document are given the same plan without working it out twice."""
         key = (xml, wall_s)
         plan = self._plans.get(key)
         if plan is None:
             if len(self._plans) >= PLANS_MAX:
                 self._plans.clear()
             plan = self._plans[key] = schedule(etree.fromstring(xml), wall_s)
-        self.at(self._planning.between(4, 40) * US_PER_MS, lambda: answer(plan))
+        return plan
 
     def told(self, machine: Machine, report: Report) -> None:
         """A line of the manager's log."""
