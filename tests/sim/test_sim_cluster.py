@@ -51,6 +51,15 @@ def test_a_frozen_holder_is_followed_when_its_kernel_has_let_go() -> None:
     assert world.oracle.tally.holders == [2]
 
 
+def test_the_plan_for_a_lost_node_was_ready() -> None:
+    world = served()
+    world.run(2 * US_PER_S)
+    world.power_off(NodeId(1))
+    world.run(5 * US_PER_S)
+    assert world.oracle.tally.holders == [2]
+    assert world.foreseen == 1
+
+
 def test_two_holders_on_one_segment_are_noticed_at_once() -> None:
     world = served()
     world.machines[NodeId(2)].kernel.held.update(world.machines[NodeId(1)].kernel.held)

@@ -51,7 +51,7 @@ def command(program: str, cib: Path, compiled: Path) -> Took:
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     environment["PYTHONPYCACHEPREFIX"] = str(compiled)
     before, start_s = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-    # -R decides only, -S would carry the plan out too, on a copy. An input that is refused is work as well: any exit code will do.
+    # -R decides only; -S would carry the plan out too, on a copy. To refuse an input is work as well: any exit code will do.
     words = [program, "-R", "-x", str(cib)]
     nothing = subprocess.DEVNULL
     subprocess.run(words, env=environment, stdout=nothing, stderr=nothing, check=False, timeout=ANSWER_S_MAX)
