@@ -187,7 +187,8 @@ class Cib:
 
 def version_of(root: Element) -> Version:
     """The version in the attributes of a `cib` element whose counters are known to be good."""
-    return Version(*(int(root.get(name) or 0) for name in COUNTERS))
+    get = root.get
+    return Version(int(get("admin_epoch") or 0), int(get("epoch") or 0), int(get("num_updates") or 0))
 
 
 def compact_xml(element: Element) -> bytes:
@@ -204,6 +205,16 @@ def pacemaker_digest(root: Element) -> str:
     return hashlib.md5(text, usedforsecurity=False).hexdigest()
 
 
+# The encoding is ours to choose: a declared UTF-7 or EBCDIC would hide a DTD from the check below.
+_PARSER = etree.XMLParser(
+    encoding="utf-8", resolve_entities=False, load_dtd=False, no_network=True, huge_tree=False,
+    remove_comments=True, remove_pis=True, remove_blank_text=True,
+)  # fmt: skip
+_IN_NAMESPACES = etree.XPath("//*[namespace-uri() or contains(name(), ':') or @*[namespace-uri()]]", regexp=False)
+_WITH_TEXT = etree.XPath("//*[text()]", regexp=False)
+_TOO_DEEP = etree.XPath("/*" * (DEPTH_MAX + 1), regexp=False)
+
+
 def parse_xml(data: bytes, where: str) -> Element:
     """Any XML of ours, cleaned: elements and attributes only. Raises Refused naming `where:LINE`."""
     if len(data) > XML_BYTES_MAX:
@@ -212,13 +223,8 @@ def parse_xml(data: bytes, where: str) -> Element:
         raise refused("not-utf-8", Exit.DATA, "not UTF-8: zero bytes inside", "", "save it as UTF-8", where)
     if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
         raise refused("has-dtd", Exit.DATA, "a document type is not accepted", "", "remove the <!DOCTYPE ...> part", where)
-    # The encoding is ours to choose: a declared UTF-7 or EBCDIC would hide a DTD from the check above.
-    parser = etree.XMLParser(
-        encoding="utf-8", resolve_entities=False, load_dtd=False, no_network=True, huge_tree=False,
-        remove_comments=True, remove_pis=True, remove_blank_text=True,
-    )  # fmt: skip
     try:
-        root = etree.fromstring(data, parser)
+        root = etree.fromstring(data, _PARSER)
     except etree.XMLSyntaxError as bad:
         line, column = bad.position
         reason = (bad.msg or "not XML").splitlines()[0]
@@ -232,10 +238,10 @@ def parse_xml(data: bytes, where: str) -> Element:
 def _clean(root: Element, where: str) -> None:
     """Drop white space; refuse other text, names with namespaces, and too many levels. (By XPath, which runs in C: a Python
     loop over the elements of a large CIB takes ten times as long as parsing it.)"""
-    for element in _select(root, "//*[namespace-uri() or contains(name(), ':') or @*[namespace-uri()]]")[:1]:
+    for element in _select(root, _IN_NAMESPACES)[:1]:
         name = etree.QName(element).localname
         raise refused("has-namespace", Exit.DATA, f"<{name}>: namespaces are not accepted", where=_place(element, where))
-    for element in _select(root, "//*[text()]"):
+    for element in _select(root, _WITH_TEXT):
         for text in (element.text, *(child.tail for child in element)):
             if text is not None and text.strip():
                 what = f"text in <{name_of(element)}>: {text.strip()[:40]!r}"
@@ -243,12 +249,12 @@ def _clean(root: Element, where: str) -> None:
         element.text = None
         for child in element:
             child.tail = None
-    for element in _select(root, "/*" * (DEPTH_MAX + 1))[:1]:
+    for element in _select(root, _TOO_DEEP)[:1]:
         raise refused("too-deep", Exit.DATA, f"more than {DEPTH_MAX} levels", where=_place(element, where))
 
 
-def _select(root: Element, expression: str) -> list[Element]:
-    found = etree.XPath(expression, regexp=False)(root)
+def _select(root: Element, expression: etree.XPath) -> list[Element]:
+    found = expression(root)
     assert isinstance(found, list)
     return cast("list[Element]", found)
 

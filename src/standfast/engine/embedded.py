@@ -431,6 +431,8 @@ class Engine:
         if len(view.members) == 1 and self._stall.is_recent(now_us) and self._detector.hears:
             return  # woken alone, and somebody is there: a common view comes first
         evidence = self._evidence
+        if now_us + self._times.lease_us - evidence.shown_us < self._times.lease_us // PULSES_PER_LEASE:
+            return  # an acknowledgement of this very instant would not be a third of a lease newer
         since_us = evidence.since_us(now_us, self._votes, self._votes_needed)
         until_us = since_us + self._times.lease_us
         third_us = self._third.pulse_end_us(now_us)

@@ -125,6 +125,8 @@ class Third:
     @property
     def next_us(self) -> int | None:
         """When `due` has something to do, None where nothing is awaited."""
+        if not self._is_asked:
+            return None
         times = [self._gate_us] if self._gate_us is not None else []
         if self._counts:
             times.append(self._opinion.until_us)

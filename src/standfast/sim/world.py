@@ -81,6 +81,8 @@ class World:
         self._disk = Stream(seed, "disk")
         self._key = KeyRing(AuthKey(Stream(seed, "key").bytes(128)))
         self.hosts = {NodeId(n): Host(NodeId(n), clocks.below(CLOCK_US_MAX)) for n in range(1, nodes + 1)}
+        self._sources = {(node, link): self.address(node, link) for node in self.hosts for link in range(links)}
+        self._targets = {(link, address): self.hosts[node] for (node, link), address in self._sources.items()}
         self.trace = hashlib.sha256()
         self.events = 0
         self.steps = 0
@@ -241,13 +243,13 @@ class World:
     def _perform(self, host: Host, effects: tuple[EngineEffect, ...], event: EngineInput | None) -> None:
         self._hash(host, event, effects)
         for effect in effects:
-            if self._is_burnt(host):
+            if self.fuse and self._is_burnt(host):
                 self.kill(host.id, power=True)
                 return
             self._perform_one(host, effect)
             for listener in self.listeners:
                 listener(self.now_us, host.id, effect)
-            if not host.is_up:
+            if host.engine is None:
                 return
         if self._is_checked:
             self.checks.stepped(host)
@@ -265,13 +267,13 @@ class World:
 
     def _perform_one(self, host: Host, effect: EngineEffect) -> None:
         match effect:
-            case SendDatagram(link, address, data):
-                self._send(host, link, address, data)
-            case SetTimer(at_us):
+            case SendDatagram():
+                self._send(host, effect.link, effect.address, effect.data)
+            case SetTimer():
                 host.timer += 1
                 timer = host.timer
-                host.timer_us = at_us
-                self.at(max(0, host.world_us(at_us) - self.now_us), lambda: self._fire(host, timer))
+                host.timer_us = effect.at_us
+                self.at(max(0, host.world_us(effect.at_us) - self.now_us), lambda: self._fire(host, timer))
             case ToClient(client_event):
                 if host.is_attached:  # else its connection is closed: nobody reads this
                     self.checks.told(host, client_event)
@@ -304,7 +306,7 @@ class World:
 
     def _send(self, host: Host, link: int, address: tuple[str, int], data: bytes) -> None:
         target = self._target(link, address)
-        source_address = self.address(host.id, link)
+        source_address = self._sources[host.id, link]
         for delay_us in self.network.delays(host.id, target.id, link):
             self.at(delay_us, lambda: self.arrive(host, target, link, source_address, data))
 
@@ -319,9 +321,7 @@ class World:
         self._perform(target, effects, DatagramReceived(link, source_address, data))
 
     def _target(self, link: int, address: tuple[str, int]) -> Host:
-        a, b = address[0].split(".")[2:]
-        assert address == self.address(NodeId(int(a) * 256 + int(b)), link)
-        return self.hosts[NodeId(int(a) * 256 + int(b))]
+        return self._targets[link, address]  # whatever else is sent to does not exist
 
     def arrive(self, source: Host, target: Host, link: int, source_address: tuple[str, int], data: bytes) -> None:
         """A datagram reaches a host."""
@@ -337,8 +337,15 @@ class World:
             self.at(self.network.weather.delay_us, lambda: self._give_now(source, source.life, refused))
 
     def _hash(self, host: Host, event: EngineInput | None, effects: tuple[EngineEffect, ...]) -> None:
-        update = self.trace.update
-        update(b"%d %d " % (self.now_us, host.id))
-        update(event.data if isinstance(event, DatagramReceived) else repr(event).encode())
-        for effect in effects:
-            update(effect.data if isinstance(effect, SendDatagram) else repr(effect).encode())
+        parts = [b"%d %d " % (self.now_us, host.id)]
+        for thing in (event, *effects):
+            kind = type(thing)
+            if kind is DatagramReceived or kind is SendDatagram:
+                parts.append(thing.data)  # type: ignore[union-attr]
+            elif kind is SetTimer:
+                parts.append(b"SetTimer %d" % thing.at_us)  # type: ignore[union-attr]
+            elif kind is TimerFired:
+                parts.append(b"TimerFired")
+            else:
+                parts.append(repr(thing).encode())
+        self.trace.update(b"".join(parts))

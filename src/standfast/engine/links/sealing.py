@@ -43,7 +43,10 @@ class Kind(IntEnum):
 _COMMON = struct.Struct("!2sBB4sIB")
 _DATA = struct.Struct(f"!2sBB4sIB{SESSION_TAG_BYTES}sQ")
 _HANDSHAKE = struct.Struct(f"!2sBB4sIB{FINGERPRINT_BYTES}s{BOOT_BYTES}sQ")
+_DATA_TAIL = struct.Struct(f"!{SESSION_TAG_BYTES}sQ")
+_HANDSHAKE_TAIL = struct.Struct(f"!{FINGERPRINT_BYTES}s{BOOT_BYTES}sQ")
 _U32 = struct.Struct("!I")
+_KINDS: dict[int, Kind] = {kind.value: kind for kind in Kind}
 
 DATA_OVERHEAD_BYTES = _DATA.size + SEAL_BYTES
 
@@ -70,24 +73,25 @@ class Head:
 
 def read_head(datagram: bytes) -> Head:
     """Parse the header. Raises Malformed."""
-    if len(datagram) < _COMMON.size:
-        raise Malformed("datagram", f"{len(datagram)} bytes are too short")
+    size = len(datagram)
+    if size < _COMMON.size:
+        raise Malformed("datagram", f"{size} bytes are too short")
     magic, version, number, cluster, sender, link = _COMMON.unpack_from(datagram)
     if magic != MAGIC:
         raise Malformed("magic", "not a datagram of ours")
     if version != VERSION:
         raise Malformed("version", f"{version}, and this release speaks {VERSION}")
-    if not Kind.DATA <= number <= Kind.CONFIRM:
+    kind = _KINDS.get(number)
+    if kind is None:
         raise Malformed("kind", f"{number} is unknown")
-    kind = Kind(number)
     layout = _DATA if kind is Kind.DATA else _HANDSHAKE
-    if len(datagram) < layout.size + SEAL_BYTES:
-        raise Malformed("datagram", f"{len(datagram)} bytes are too short")
+    if size < layout.size + SEAL_BYTES:
+        raise Malformed("datagram", f"{size} bytes are too short")
     if kind is Kind.DATA:
-        *_, name, counter = _DATA.unpack_from(datagram)
+        name, counter = _DATA_TAIL.unpack_from(datagram, _COMMON.size)
         boot = b""
     else:
-        *_, name, boot, counter = _HANDSHAKE.unpack_from(datagram)
+        name, boot, counter = _HANDSHAKE_TAIL.unpack_from(datagram, _COMMON.size)
     return Head(kind, cluster, NodeId(sender), link, name, boot, counter)
 
 

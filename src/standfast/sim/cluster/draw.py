@@ -19,7 +19,10 @@ from standfast.sim.network import Weather
 CONFIGURED_MS = 4_000
 """Faults begin when the cluster serves: before, the engine's own swarm looks."""
 
-FAULTS_MAX = 40
+FAULTS_MAX = 120
+
+LONG = 250
+"""So many of 1,000 seeds are long histories with rarer faults: what takes minutes to go wrong has no chance in half of one."""
 
 
 def draw(seed: int) -> Plan:
@@ -83,14 +86,15 @@ class _Draw:
             ppm=chance.choice((0, 50, 500)),
         )
         kinds = [kind for kind in self._kinds if chance.happens(300)] or ["crash"]
-        safety_ms = chance.between(12, 40) * 1_000
-        every_ms = chance.choice((400, 1_500, 4_000, 8_000))
+        is_long = chance.happens(LONG)
+        safety_ms = (chance.between(120, 300) if is_long else chance.between(12, 40)) * 1_000
+        every_ms = chance.choice((4_000, 8_000, 16_000) if is_long else (400, 1_500, 4_000, 8_000))
         faults: list[Fault] = []
         at_ms = CONFIGURED_MS
         while at_ms < safety_ms and len(faults) < FAULTS_MAX:
             faults += self._kinds[chance.choice(kinds)](at_ms)
             at_ms += 1 + chance.below(2 * every_ms)
-        faults += self._load(safety_ms)
+        faults += self._load(safety_ms, (2_000, 6_000, 20_000) if is_long else (500, 2_000, 6_000))
         core, broken = self._end(setting)
         weather = self._sky()
         return Plan(self._seed, setting, weather, tuple(sorted(faults, key=lambda f: f.at_ms)), core, broken, safety_ms)
@@ -121,8 +125,8 @@ class _Draw:
             corruption=chance.choice((0, 0, 5, 50)),
         )
 
-    def _load(self, safety_ms: int) -> list[Fault]:
-        every_ms = self._chance.choice((500, 2_000, 6_000))
+    def _load(self, safety_ms: int, pauses_ms: tuple[int, ...]) -> list[Fault]:
+        every_ms = self._chance.choice(pauses_ms)
         out, at = [], CONFIGURED_MS - 500
         while at < safety_ms:
             out.append(Fault(at, f"mark {self._node()}"))
