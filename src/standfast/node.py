@@ -32,7 +32,14 @@ CASCADE_MAX = 10_000
 """Events that one event may cause inside a node; more is a loop, and a bug."""
 
 INSIDE = (
-    ex.Completed | ex.ExecutorInput | ip.IpInput | openstack.CloudInput | openstack.Announce | fence.RunnerInput | fence.Finished
+    ex.Completed
+    | ex.ExecutorInput
+    | ip.IpInput
+    | openstack.CloudInput
+    | openstack.Announce
+    | cloud.Severed
+    | fence.RunnerInput
+    | fence.Finished
 )
 """What one room says to another."""
 

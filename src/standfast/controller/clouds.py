@@ -36,8 +36,11 @@ class Clouds:
     def refresh(self, now_us: int, root: Element, propose: Callable[[tuple[Operation, ...]], None]) -> tuple[Configured, ...]:
         """What the room is to know, where it is not what it knows already. `propose` writes the cluster's mark, where there is
         none."""
-        coordinates = self._roll.coordinator == self._identity.id and self._roll.quorum is not None and self._roll.quorum.quorate
-        wish = wishes.read(root)
+        quorum = self._roll.quorum
+        coordinates = self._roll.coordinator == self._identity.id and quorum is not None and quorum.quorate
+        # With half of the votes (two_node, a tie-breaker) the other half may act as well, unseen.
+        is_sure = quorum is not None and quorum.quorate and (quorum.is_sole or 2 * quorum.votes > quorum.expected_votes)
+        wish = wishes.read(root, is_sure=is_sure)
         if wish is None and self._last is None:
             return ()
         if wish is not None and not wishes.option(root, wishes.ID):

@@ -16,7 +16,6 @@ from standfast.base.ids import NodeId
 from standfast.base.report import Refused, Report, error, notice, warning
 from standfast.base.wire import Malformed
 from standfast.cib import effects as cib_effects
-from standfast.cib.apply import Outcome
 from standfast.cib.document import Cib, Version
 from standfast.cib.machine import CibMachine
 from standfast.cib.messages import decode_message
@@ -43,6 +42,7 @@ from standfast.controller.effects import (
     Woken,
 )
 from standfast.controller.fences import Fences
+from standfast.controller.gate import Gate
 from standfast.controller.life import Life, LifeState
 from standfast.controller.memory import Memory, agent_of
 from standfast.controller.messages import Await, Cancel, Depart, Duty, Envelope, Execute, Forget, Landed, Present, Rested, Step
@@ -63,6 +63,7 @@ from standfast.engine.api import (
 from standfast.executor import history
 from standfast.executor.api import CancelRecurring, Completed, OpStatus, Perform, Result
 from standfast.fencing.api import Finished, Run
+from standfast.openstack.api import Severed
 from standfast.openstack.machine import Announce
 
 ACTING_POLICIES = ("ignore", "freeze")
@@ -72,7 +73,7 @@ PUSHED_OUT = 75
 """Exit code of a change that a new round of agreement pushed out before its turn (cib/effects.py, Applied)."""
 
 
-Input = NodeInput | Completed | Announce | Finished
+Input = NodeInput | Completed | Announce | Finished | Severed
 
 
 class Controller:
@@ -91,6 +92,7 @@ class Controller:
         self._fences = Fences(identity.boot, self.roll, machine, self._clients, self._say, self._coordinator)
         self._desk = Desk(identity, self.roll, machine, self._clients, self._say, self._fences, self._scheduling)
         self._clouds = Clouds(identity, self.roll)
+        self._gate = Gate(self._coordinator, self._say)
         self._is_new_life = True
         self._was_apart = False
         self._waiting: dict[tuple[NodeId, int], tuple[Envelope, int]] = {}
@@ -106,6 +108,7 @@ class Controller:
         self._take(event)
         if not isinstance(event, EngineSaid) or not isinstance(event.event, Pulse | Stable | Congested):
             self._say.add(*self._clouds.refresh(now.us, self.cib.root, self._say.propose))
+            self._decide(self._gate.look(self.cib.root))
         return self._say.take()
 
     @property
@@ -134,6 +137,7 @@ class Controller:
         self._coordinator.check()
         self._clients.check()
         self._fences.check()
+        self._gate.check()
         assert self._coordinator.duty is coordinator.Duty.IDLE or self.coordinates, "a plan without the duty"
 
     def _take(self, event: Input) -> None:
@@ -155,9 +159,8 @@ class Controller:
                 self._completed(result)
             case Finished(ran):
                 self._fences.finished(ran)
-            case Announce():
-                if self._machine.is_synced:
-                    self._say.propose(self._clouds.announced(event))
+            case Announce() | Severed():
+                self._cloud_said(event)
             case Woken(room):
                 self._woken(room)
             case Terminate():
@@ -335,7 +338,7 @@ class Controller:
         if outcome is not None and outcome.changed:
             self._say.publish("cib", version=str(outcome.after))
             if not envelope.expected:
-                self._decide(self._coordinator.changed(self._say.now.us, _what_changed(outcome)))
+                self._decide(self._coordinator.changed(self._say.now.us, duty.what_changed(outcome)))
 
     def _synced(self) -> None:
         """The document is agreed in this view: say what this node is and knows."""
@@ -458,7 +461,8 @@ class Controller:
                 case coordinator.WantPlan(number):
                     self._scheduling.ask(number, keep=True)
                 case coordinator.Start(action, key, handover):
-                    self._carry_out(action, key, handover)
+                    if not self._gate.holds(self.cib.root, effect):
+                        self._carry_out(action, key, handover)
                 case coordinator.Told(report):
                     self._say.tell(report)
                 case coordinator.Progress(number, state, count, reason):
@@ -532,6 +536,12 @@ class Controller:
             note = Landed(*where, request.action, 0, key, result.rc, int(OpStatus.CANCELLED), result.reason)
             self._say.propose(news=note, expected=True)
 
+    def _cloud_said(self, event: Announce | Severed) -> None:
+        if isinstance(event, Severed):
+            self._gate.said(event)
+        elif self._machine.is_synced:
+            self._say.propose(self._clouds.announced(event))
+
     # ---- the node's life -----------------------------------------------------------------------------------------
 
     def _terminate(self) -> None:
@@ -586,13 +596,5 @@ class Controller:
             self._decide(self._fences.elapsed())
         elif room == "foresight":
             self._scheduling.foresee(is_settled=self._coordinator.is_settled)
-        else:
+        elif room != "gate":  # which is looked at after every event
             self._look_for_duty()
-
-    def _members(self) -> tuple[NodeId, ...]:
-        return self.roll.view.members if self.roll.view is not None else ()
-
-
-def _what_changed(outcome: Outcome) -> str:
-    where = "configuration" if outcome.changed_configuration else "status"
-    return f"the {where} changed ({outcome.before} -> {outcome.after})"

@@ -191,6 +191,27 @@ class Coordinator:
             self._dirty = self._dirty or reason
         return self.failed(now_us, action_id, reason)
 
+    def held(self, action_id: int) -> None:
+        """A start waits for something outside (controller/gate.py): its time does not run yet."""
+        self._deadline_us.pop(action_id, None)
+
+    def released(self, now_us: int, start: Start) -> tuple[Effect, ...]:
+        """What it waited for is there."""
+        assert self._run is not None
+        self._deadline_us[start.action.id] = self._deadline(now_us, start.action)
+        return (start, *self._alarm(now_us))
+
+    def withdrawn(self, now_us: int, action_id: int, reason: str) -> tuple[Effect, ...]:
+        """It is not waited for any longer; nothing was done."""
+        assert self._run is not None
+        self._run.failed(action_id, reason)
+        return self._continue(now_us)
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether the graph in flight waits for its last actions only, to plan anew."""
+        return self._run is not None and self._run.state is RunState.ENDING
+
     def owns(self, key: TransitionKey) -> bool:
         """Whether `key` names an action that is under way."""
         return self._run is not None and self._run.owns(key)
@@ -255,10 +276,13 @@ class Coordinator:
         out: list[Effect] = []
         for action in actions:
             if action.operation != FENCE:  # it has deadlines of its own (fencing/requests.py), and always ends
-                timeout_ms = action.timeout_ms + self._run.graph.cluster_delay_ms
-                self._deadline_us[action.id] = now_us + timeout_ms * US_PER_MS
+                self._deadline_us[action.id] = self._deadline(now_us, action)
             out.append(Start(action, self._run.key(action), action.operation == "start" and action.resource in self._stopped))
         return (*out, *self._end(now_us))
+
+    def _deadline(self, now_us: int, action: Action) -> int:
+        assert self._run is not None
+        return now_us + (action.timeout_ms + self._run.graph.cluster_delay_ms) * US_PER_MS
 
     def _continue(self, now_us: int) -> tuple[Effect, ...]:
         return self._fired(now_us, self._run.fire()) if self._run is not None else ()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from lxml.etree import _Element as Element
 
+from standfast.cib.apply import Outcome
 from standfast.cib.operations import Operation
 from standfast.controller import bookkeeping, reading
 from standfast.controller.messages import Landed
@@ -24,7 +25,7 @@ def records(root: Element, roll: Roll, cluster_name: str) -> tuple[Operation, ..
     for node, name in reading.nodes(root):
         member = node in roll.view.members
         if node not in roll.present and not reading.is_offline(root, node, member=member):
-            if not reading.is_true(root, "stonith-enabled", "fencing-enabled"):
+            if not (reading.is_true(root, "stonith-enabled", "fencing-enabled") or reading.fences_by_cloud(root)):
                 out += bookkeeping.absent(node, name, member=member)
             elif expected := reading.expected(root, node):  # one that was never seen is fenced, too (startup-fencing)
                 out += bookkeeping.absent(node, name, member=member, expected=expected)
@@ -36,6 +37,12 @@ def records(root: Element, roll: Roll, cluster_name: str) -> tuple[Operation, ..
     if due:
         out.append(bookkeeping.properties(due))
     return tuple(out)
+
+
+def what_changed(outcome: Outcome) -> str:
+    """A change of the CIB, as a reason to plan again."""
+    where = "configuration" if outcome.changed_configuration else "status"
+    return f"the {where} changed ({outcome.before} -> {outcome.after})"
 
 
 def counts(note: Landed) -> bool:

@@ -50,6 +50,11 @@ def is_true(root: Element, name: str, alias: str = "") -> bool:
     return value.lower() in ("true", "yes", "on", "1", "y")
 
 
+def fences_by_cloud(root: Element) -> bool:
+    """Whether addresses wait until the cloud has cut a lost node off: then it is remembered that a node was lost."""
+    return bool(option(root, "openstack-cloud", "")) and option(root, "openstack-mode", "") == "fenced"
+
+
 def transient_attribute(root: Element, node: NodeId, name: str) -> str | None:
     """A transient attribute of a node."""
     state = access.node_state(root, str(node))

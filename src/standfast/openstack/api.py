@@ -119,3 +119,12 @@ class Moved:
 
     address: str
     node: str
+
+
+@dataclass(frozen=True, slots=True)
+class Severed:
+    """Mode fenced: (node, address) of lost nodes whose ports were read, after they were written, to let the address through no
+    more. All of them each time; `why` says what stands in the way of others."""
+
+    done: tuple[tuple[str, str], ...] = ()
+    why: str = ""

@@ -11,6 +11,7 @@ that were found when the port was made are noted in its description (`kept ...`)
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from ipaddress import ip_network
@@ -22,6 +23,34 @@ from standfast.openstack.wish import AddressWish, Mode, NodeWish, Wish
 KEPT_WORD = "kept"
 KEPT_CHARS = 8
 DESCRIPTION_CHARS_MAX = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What mode fenced leaves in the description of a port: who has severed it, whether it was set down for that, and a number
+    that differs each time (a write that changes nothing makes no new revision)."""
+
+    by: str
+    is_down: bool = False
+    number: int = 0
+
+    def __str__(self) -> str:
+        """As it is written."""
+        return f"[standfast fenced{' down' if self.is_down else ''} by {self.by} {self.number}]"
+
+
+_MARK = re.compile(r" ?\[standfast fenced( down)? by ([^\]\s]{1,180}) (\d{1,18})\]")
+
+
+def mark_of(port: Port) -> Mark | None:
+    """The mark on a port."""
+    found = _MARK.search(port.description)
+    return Mark(found[2], found[1] is not None, int(found[3])) if found else None
+
+
+def unmarked(description: str) -> str:
+    """A description without marks."""
+    return _MARK.sub("", description)
 
 
 @dataclass(slots=True)
@@ -95,7 +124,7 @@ class Claim:
 @dataclass(frozen=True, slots=True)
 class SetPort:
     """Write a node's port: the whole list of pairs, of fixed addresses, or both. `gives` and `takes` are the addresses in
-    question."""
+    question. `mark` is one of mode fenced that goes with it (severing.py), and the port is up again where it was set down."""
 
     node: str
     port: Port
@@ -103,6 +132,7 @@ class SetPort:
     fixed_ips: tuple[FixedIp, ...] | None
     gives: tuple[str, ...] = ()
     takes: tuple[str, ...] = ()
+    mark: Mark | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +186,7 @@ def plan(wish: Wish, seen: Seen, blocked: Iterable[tuple[str, str]] = ()) -> Pla
     if not made.actions:  # else the ports would be written twice
         _set_ports(made, wish, seen, wanted, skip)
         _clear_away(made, wish, seen)
+        _unmark(made, wish, seen, skip)
     return made
 
 
@@ -270,13 +301,19 @@ def _set_port(made: Plan, wish: Wish, seen: Seen, node: NodeWish, port: Port, it
     if wish.mode is Mode.EXCLUSIVE:
         _set_exclusive(made, seen, node, port, items, gone)
         return
-    here = [item.address for item in items]
-    if port.has_port_security is False:
+    if node.is_fenced:
+        return  # mode fenced: severing.py has seen to it
+    mark = mark_of(port)
+    if mark is not None and _is_foreign(mark, wish):
+        made.troubles += [Trouble(item.address, node.name, taken_by(item.label, node.name, mark.by)) for item in items]
         return
-    less = tuple(ip for ip in (*gone, *(here if node.is_fenced else ())) if port.allows(ip))
-    more = () if node.is_fenced else tuple(ip for ip in here if not port.allows(ip))
+    here = [item.address for item in items]
+    is_open = port.has_port_security is False
+    less = () if is_open else tuple(ip for ip in gone if port.allows(ip))
+    more = () if is_open else tuple(ip for ip in here if not port.allows(ip))
     if less or more:
-        made.actions.append(SetPort(node.name, port, port.with_pairs(less=less, more=more), None, gives=more, takes=less))
+        pairs = port.with_pairs(less=less, more=more)
+        made.actions.append(SetPort(node.name, port, pairs, None, gives=more, takes=less, mark=mark))
 
 
 def _set_exclusive(made: Plan, seen: Seen, node: NodeWish, port: Port, items: list[AddressWish], gone: tuple[str, ...]) -> None:
@@ -328,6 +365,21 @@ def _clear_away(made: Plan, wish: Wish, seen: Seen) -> None:
             made.actions.append(Drop(vip, "no resource has this address any more"))
 
 
+def _unmark(made: Plan, wish: Wish, seen: Seen, skip: frozenset[tuple[str, str]]) -> None:
+    """Ports of nodes that are back, whose pairs are as they should be: the mark goes, and what was set down comes up."""
+    busy = {action.port.id for action in made.actions if isinstance(action, SetPort)}
+    for node in wish.nodes:
+        for own in seen.of_node.get(node.name, ()) if not node.is_fenced and ("", node.name) not in skip else ():
+            port = seen.ports.get(own)
+            mark = mark_of(port) if port is not None and own not in busy else None
+            if port is not None and mark is not None and not _is_foreign(mark, wish):
+                made.actions.append(SetPort(node.name, port, None, None, mark=mark))
+
+
+def _is_foreign(mark: Mark, wish: Wish) -> bool:
+    return not wish.is_sure and any(node.is_fenced and node.name == mark.by for node in wish.nodes)
+
+
 def _node_ports(seen: Seen) -> Iterator[Port]:
     return iter([seen.ports[own] for ports in seen.of_node.values() for own in ports if own in seen.ports])
 
@@ -343,6 +395,14 @@ def _kept(ip: str, seen: Seen) -> tuple[str, ...]:
 def _homeless(item: AddressWish) -> Report:
     why = "no subnet of the nodes' ports contains it, and they have several networks or none"
     return error("openstack.no-network", f"{item.label} belongs to no network of the nodes", why, "crm openstack status")
+
+
+def taken_by(label: str, node: str, by: str) -> Report:
+    """The other half of the cluster was first (mode fenced)."""
+    what = f"{label} is not given back to {node}: {by} has taken it from its port, and is lost to this node"
+    why = "a split cluster: each half took the other for dead; what the other half does now cannot be seen from here"
+    remedy = f"mend the link between them; or, when you know that {by} is off: crm node clearstate {by}"
+    return error("openstack.fenced-here", what, why, remedy)
 
 
 def _used(item: AddressWish, port: Port) -> Report:

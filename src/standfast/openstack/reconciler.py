@@ -16,8 +16,20 @@ from enum import Enum, auto
 
 from standfast.base.ids import US_PER_MS, US_PER_S
 from standfast.base.report import Report, error, notice, warning
-from standfast.openstack import texts
-from standfast.openstack.api import CALL_TIMEOUT_MS, Call, Fault, Moved, Replied, Reply, Request, SetTimer, Tell, TimerFired
+from standfast.openstack import severing, texts
+from standfast.openstack.api import (
+    CALL_TIMEOUT_MS,
+    Call,
+    Fault,
+    Moved,
+    Replied,
+    Reply,
+    Request,
+    SetTimer,
+    Severed,
+    Tell,
+    TimerFired,
+)
 from standfast.openstack.pacing import BackOff, Lanes
 from standfast.openstack.plan import Trouble
 from standfast.openstack.replies import Verdict
@@ -61,7 +73,7 @@ class Look:
 
 
 Event = Wished | Look | Replied | TimerFired
-Effect = Call | SetTimer | Tell | Moved
+Effect = Call | SetTimer | Tell | Moved | Severed
 
 
 class Reconciler:
@@ -77,7 +89,9 @@ class Reconciler:
         self._memory = Memory()
         self._lanes = Lanes()
         self._pause = BackOff(seed)
+        self._round: Round | None = None
         self._steps: Steps | None = None
+        self._severed: Severed | None = None
         self._waiting: list[tuple[int, Request]] = []
         self._flying: dict[int, tuple[int, Request, int]] = {}
         self._answers: dict[int, Reply] = {}
@@ -142,9 +156,11 @@ class Reconciler:
         self._lanes.forget((local, *(node.name for node in wish.nodes)), now_us)
         if before is None or _without_holders(before) != _without_holders(wish):
             self._thorough_at_us = now_us
+        known = {node.name for node in severing.lost(before)} if before is not None else set()
+        has_lost = any(node.name not in known for node in severing.lost(wish))
         if before is None:
-            self._look_at_us = now_us + (0 if self._needs_holder(wish) else FIRST_US)
-        elif self._pause.failures == 0:
+            self._look_at_us = now_us + (0 if has_lost or self._needs_holder(wish) else FIRST_US)
+        elif self._pause.failures == 0 or has_lost:
             self._look_at_us = now_us
         if self.phase is Phase.OFF:
             self.phase = Phase.RESTING
@@ -185,7 +201,7 @@ class Reconciler:
         """Forget the round; answers that still come count for nothing."""
         if self._steps is not None:
             self._steps.close()
-        self._steps, self._batch, self._is_stale = None, (), False
+        self._round, self._steps, self._batch, self._is_stale = None, None, (), False
         self._waiting.clear()
         self._flying.clear()
         self._answers.clear()
@@ -207,8 +223,9 @@ class Reconciler:
         if is_thorough:
             self._thorough_at_us = now_us + THOROUGH_US
         self._refused = {key: until_us for key, until_us in self._refused.items() if now_us < until_us}
-        steps = Round(self._wish, self._memory, is_thorough=is_thorough, blocked=self._refused).steps()
-        self.phase, self._steps = Phase.WORKING, steps
+        self._round = Round(self._wish, self._memory, is_thorough=is_thorough, blocked=self._refused, local=self._local)
+        self._severed = None
+        self.phase, self._steps = Phase.WORKING, self._round.steps()
         self._advance(now_us, None)
 
     def _advance(self, now_us: int, answers: tuple[Reply, ...] | None) -> None:
@@ -217,14 +234,27 @@ class Reconciler:
         try:
             self._batch = next(self._steps) if answers is None else self._steps.send(answers)
         except StopIteration as end:
+            self._tell_severed()
             self._abandon()
             self.phase = Phase.RESTING
             self._ended(now_us, end.value)
             return
+        self._tell_severed()
         self._answers.clear()
         for request in self._batch:
             self._number += 1
             self._waiting.append((self._number, request))
+
+    def _tell_severed(self) -> None:
+        """Mode fenced: starts wait for this, so it is said in the middle of the round. A round that failed says why."""
+        assert self._round is not None
+        outcome = self._round.outcome
+        said = outcome.severed
+        if said is None and outcome.outage is not None and severing.lost(self._round.wish):
+            said = Severed((), outcome.detail or "OpenStack gives no usable answer")
+        if said is not None and said != self._severed:
+            self._severed = said
+            self._out.append(said)
 
     def _send_due(self, now_us: int) -> None:
         assert self._wish is not None

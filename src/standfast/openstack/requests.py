@@ -62,9 +62,9 @@ def change_port(port: Port, lane: str = "", **fields: object) -> Request:
 
 
 def set_port(
-    port: Port, lane: str, pairs: tuple[Pair, ...] | None = None, fixed_ips: tuple[FixedIp, ...] | None = None
+    port: Port, lane: str, pairs: tuple[Pair, ...] | None = None, fixed_ips: tuple[FixedIp, ...] | None = None, **more: object
 ) -> Request:
-    """Replace the whole list of pairs, of fixed addresses, or both (Neutron has no way to add one)."""
+    """Replace the whole list of pairs, of fixed addresses, or both (Neutron has no way to add one); `more` are other fields."""
     fields: Json = {}
     if pairs is not None:
         fields["allowed_address_pairs"] = [
@@ -75,7 +75,7 @@ def set_port(
             {"subnet_id": fixed.subnet, "ip_address": fixed.ip} if fixed.subnet else {"ip_address": fixed.ip}
             for fixed in fixed_ips
         ]
-    return change_port(port, lane, **fields)
+    return change_port(port, lane, **fields, **more)
 
 
 def delete_port(port: Port) -> Request:

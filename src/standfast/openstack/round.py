@@ -16,8 +16,8 @@ from dataclasses import dataclass, field, replace
 
 from standfast.base.report import Report
 from standfast.base.wire import Malformed
-from standfast.openstack import model, replies, requests, texts
-from standfast.openstack.api import Fault, Json, Reply, Request
+from standfast.openstack import model, replies, requests, severing, texts
+from standfast.openstack.api import Fault, Json, Reply, Request, Severed
 from standfast.openstack.model import Port, Subnet
 from standfast.openstack.plan import (
     DESCRIPTION_CHARS_MAX,
@@ -29,7 +29,9 @@ from standfast.openstack.plan import (
     SetPort,
     Trouble,
     description_of,
+    mark_of,
     plan,
+    unmarked,
 )
 from standfast.openstack.replies import Verdict, verdict
 from standfast.openstack.wish import Mode, Wish
@@ -45,7 +47,8 @@ class Memory:
     `port_of_mac` and `vips` are ids; `confirmed` are (port, address) that were seen allowed, with the revision of that sight;
     `departed` are ports of nodes that left the configuration, `leftovers` ports of ours that nothing needs; `unguarded` are ports
     without port security where the cloud does not say so; `given` are addresses that became a port's own (mode
-    exclusive); `has_revisions` is False where the cloud refuses If-Match."""
+    exclusive); `has_revisions` is False where the cloud refuses If-Match; `severed` are ports of lost nodes that were written
+    since the loss, `no_pairs` those where that has to be done without writing pairs (mode fenced)."""
 
     port_of_mac: dict[str, str] = field(default_factory=dict)
     ports_of_server: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -60,6 +63,8 @@ class Memory:
     is_dvr: bool | None = None
     touched: dict[str, str] = field(default_factory=dict)
     given: dict[str, str] = field(default_factory=dict)
+    severed: set[str] = field(default_factory=set)
+    no_pairs: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -77,6 +82,8 @@ class Outcome:
     calls: int = 0
     writes: int = 0
     moved: list[tuple[str, str]] = field(default_factory=list)
+    severed: Severed | None = None
+    """Mode fenced with a lost node: known long before the round ends."""
 
     @property
     def is_right(self) -> bool:
@@ -94,14 +101,23 @@ class _OutageError(Exception):
 
 class Round:
     """See the module. `wish` and `memory` belong to the caller; `is_thorough` also looks for leftovers of ours; `blocked` are
-    (address, node) that are left alone."""
+    (address, node) that are left alone; `local` is the coordinator that severs lost nodes, "" for a tool, which does not."""
 
-    def __init__(self, wish: Wish, memory: Memory, *, is_thorough: bool = True, blocked: Iterable[tuple[str, str]] = ()) -> None:
+    def __init__(
+        self,
+        wish: Wish,
+        memory: Memory,
+        *,
+        is_thorough: bool = True,
+        blocked: Iterable[tuple[str, str]] = (),
+        local: str = "",
+    ) -> None:
         self.wish = wish
         self.memory = memory
         self.outcome = Outcome()
         self._is_thorough = is_thorough
         self._blocked = set(blocked)
+        self._local = local
 
     def steps(self, *, may_write: bool = True) -> Steps:
         """The batches, in order. The generator's value is the outcome."""
@@ -127,7 +143,8 @@ class Round:
         ports = {port.id: port for body in known for port in model.ports(body)}
         self._sort(ports)
         if may_write:
-            yield from self._touch()  # as early as can be: routed traffic waits for it
+            yield from self._sever()  # as early as can be: starts wait for it
+            yield from self._touch()  # and routed traffic for this
         more: list[tuple[str, Request]] = []
         networks = [port.network for port in self.outcome.seen.ports.values()]
         unknown = [network for network in dict.fromkeys(networks) if network not in self.memory.subnets]
@@ -245,7 +262,7 @@ class Round:
                 memory.vips.pop(item.address, None)
         wished = {item.address for item in self.wish.addresses}
         for node, keys in seen.of_node.items():
-            for port in (seen.ports[key] for key in keys):
+            for port in (p for key in keys if mark_of(p := seen.ports[key]) is None):
                 lost = tuple(ip for key, ip in memory.confirmed if key == port.id and ip in wished and not _has(port, ip))
                 if lost:
                     self.outcome.undone.append((node, port, lost))
@@ -309,8 +326,11 @@ class Round:
                 return requests.make_vip_port(network, item.address, self.wish.cluster, name, description_of(item, kept))
             case Claim(_, port):
                 request = requests.change_port(port, device_id=self.wish.cluster)
-            case SetPort(node, port, pairs, fixed_ips):
+            case SetPort(node, port, pairs, fixed_ips, mark=None):
                 request = requests.set_port(port, node, pairs, fixed_ips)
+            case SetPort(node, port, pairs, fixed_ips, mark=mark):
+                up = {"admin_state_up": True} if mark is not None and mark.is_down else {}
+                request = requests.set_port(port, node, pairs, fixed_ips, description=unmarked(port.description), **up)
             case Drop(port):
                 return requests.delete_port(port)
         return request if self.memory.has_revisions else replace(request, revision=None)
@@ -360,6 +380,74 @@ class Round:
     def _trouble(self, ip: str, node: str, report: Report) -> None:
         self._blocked.add((ip, node))
         self.outcome.troubles.append(Trouble(ip, node, report))
+
+    # ---- mode fenced -------------------------------------------------------------------------------------------------
+
+    def _sever(self) -> Generator[Batch, tuple[Reply, ...], None]:
+        """Cut lost nodes off, and read again that they are."""
+        nodes = severing.lost(self.wish)
+        seen, memory = self.outcome.seen, self.memory
+        memory.severed &= {own for node in nodes for own in seen.of_node.get(node.name, ())}
+        if not nodes or not self._local:
+            return
+        addresses = severing.canonical(self.wish)
+        if self._is_taken():
+            return
+        due = [
+            (node.name, port)
+            for node in nodes
+            for port in severing.targets(self.wish, seen, node)
+            if port.id not in memory.severed or not severing.is_severed(port, addresses, self._local)
+        ]
+        if due:
+            yield from self._sever_ports(due, addresses)
+            ids = [own for keys in seen.of_node.values() for own in keys]
+            (body,) = yield from self._ask([requests.list_ports("id", ids, lane=severing.VERIFY_LANE)])
+            found = {port.id: port for port in model.ports(body)}
+            seen.of_node = {node: tuple(own for own in keys if own in found) for node, keys in seen.of_node.items()}
+            seen.ports = {key: self._guarded(found[key]) for key in seen.ports if key in found}
+            if self._is_taken():
+                return
+            for node, port in ((name, seen.ports[old.id]) for name, old in due if old.id in seen.ports):
+                if severing.is_severed(port, addresses, self._local) and port.id in memory.severed:
+                    self.outcome.done.append(texts.severed(node, port, addresses))
+        self.outcome.severed = severing.judge(self.wish, seen, addresses, self._local)
+
+    def _is_taken(self) -> bool:
+        """Whether the other half of a split cluster has taken a port of this side: then nothing is taken from it."""
+        taken = () if self.wish.is_sure else severing.foreign_marks(self.wish, self.outcome.seen, self._local)
+        if taken:
+            why = "; ".join(f"{by} has taken the addresses from {node}'s port" for node, by in taken)
+            self.outcome.severed = Severed((), why)
+        return bool(taken)
+
+    def _sever_ports(self, due: list[tuple[str, Port]], addresses: tuple[str, ...]) -> Generator[Batch, tuple[Reply, ...], None]:
+        for _ in range(2):  # the second time those whose pairs may not be written
+            batch = tuple(
+                severing.write(port, node, addresses, self._local, may_write_pairs=port.id not in self.memory.no_pairs)
+                for node, port in due
+            )
+            answers = yield batch
+            self.outcome.calls += len(batch)
+            self.outcome.writes += len(batch)
+            again = []
+            for (node, port), request, reply in zip(due, batch, answers, strict=True):
+                answer = verdict(request, reply)
+                if answer is Verdict.DONE:
+                    self.memory.severed.add(port.id)
+                elif answer in replies.OUTAGES:
+                    self._outage(answer, reply)
+                    self.outcome.severed = Severed((), f"{request}: {replies.detail(reply)}")
+                elif answer not in (Verdict.STALE, Verdict.GONE) and port.id not in self.memory.no_pairs:
+                    self.memory.no_pairs.add(port.id)
+                    again.append((node, port))
+                elif answer is not Verdict.GONE:
+                    self.outcome.troubles.append(Trouble("", node, texts.not_severed(node, port, replies.detail(reply))))
+            if self.outcome.outage is not None:
+                raise _OutageError
+            due = again
+            if not due:
+                return
 
     # ---- routers that do not listen to announcements ----------------------------------------------------------------
 
@@ -449,6 +537,6 @@ def _subjects(action: Action) -> list[tuple[str, str]]:
         case MakeVip(item) | Claim(item):
             return [(item.address, "")]
         case SetPort(node):
-            return [(ip, node) for ip in (*action.gives, *action.takes)]
+            return [(ip, node) for ip in (*action.gives, *action.takes)] or [("", node)]
         case Drop(port):
             return [(ip, "") for ip in port.addresses]

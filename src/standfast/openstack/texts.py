@@ -6,7 +6,7 @@ from standfast.base.report import Report, error, notice, warning
 from standfast.openstack import replies
 from standfast.openstack.api import Reply
 from standfast.openstack.model import Port
-from standfast.openstack.plan import Action, Claim, Drop, MakeVip, SetPort
+from standfast.openstack.plan import Action, Claim, Drop, MakeVip, Mark, SetPort
 from standfast.openstack.replies import Verdict
 
 RULES = {
@@ -26,6 +26,8 @@ def said(action: Action) -> Report:
             return notice("openstack.port-claimed", f"port {port.id} of {item.label} belongs to this cluster now")
         case Drop(port, reason):
             return notice("openstack.port-dropped", f"port {port.id} of {', '.join(port.addresses)} is deleted", reason)
+        case SetPort(node, port, None, None, mark=Mark(by)):
+            return notice("openstack.returned", f"port {port.id} of {node} is as it was before {by} fenced it")
         case SetPort(node, port):
             where = f"on port {port.id} of {node}" if node else f"on port {port.id}, whose node has left the configuration"
             more, less = ", ".join(action.gives), ", ".join(action.takes)
@@ -71,6 +73,22 @@ def nudged(address: str, node: str) -> Report:
     """A distributed router was told who holds an address."""
     why = "a distributed router does not listen to announcements, only to updates of ports"
     return notice("openstack.nudged", f"the port of {node} was updated, so that routers find {address} there", why)
+
+
+def severed(node: str, port: Port, addresses: tuple[str, ...]) -> Report:
+    """A lost node's port was written, and read again (mode fenced)."""
+    how = "" if port.is_up else "; the port is set down, because taking the pair away was not enough or not allowed"
+    what = f"port {port.id} of {node} lets {', '.join(addresses)} through no more{how}"
+    return notice(
+        "openstack.severed", what, f"{node} is lost, and openstack-mode is fenced", "it is given back when the node is back"
+    )
+
+
+def not_severed(node: str, port: Port, detail: str) -> Report:
+    """The cloud refuses it (mode fenced)."""
+    what = f"port {port.id} of {node}, which is lost, can neither lose its pair nor be set down"
+    remedy = f"have an administrator run: openstack port set --disable {port.id}; or, when you know that {node} is off: "
+    return error("openstack.not-severed", what, detail, remedy + f"crm node clearstate {node}")
 
 
 def carries(port: Port, floating_ip: str) -> Report:

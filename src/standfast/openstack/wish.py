@@ -19,6 +19,7 @@ from standfast.openstack.model import address, is_single
 CLOUD, MODE, DVR, ALLOW, ID = "openstack-cloud", "openstack-mode", "openstack-dvr", "openstack-allow", "openstack-id"
 ADDRESSES_MAX = 200
 UP_RC = (0, 8)
+TRUE = ("true", "yes", "on", "1", "y")
 DEFAULT_CLUSTER = "standfast"
 
 
@@ -32,7 +33,7 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NodeWish:
-    """A node and what it said of itself. `is_fenced`: its ports are to have no pair at present (mode fenced)."""
+    """A node and what it said of itself. `is_fenced`: it is lost, and its ports are to let no address through (mode fenced)."""
 
     name: str
     server: str = ""
@@ -59,7 +60,8 @@ class AddressWish:
 @dataclass(frozen=True, slots=True)
 class Wish:
     """All of it. `cluster` marks the ports that are ours; `dvr` is auto, true or false; `remarks` say what could not be read;
-    `revoked` are addresses that are to go from the nodes' ports whoever put them there (crm openstack revoke)."""
+    `revoked` are addresses that are to go from the nodes' ports whoever put them there (crm openstack revoke); `is_sure` that no
+    other part of the cluster can act at the same time (mode fenced)."""
 
     cloud: str
     cluster: str
@@ -69,11 +71,11 @@ class Wish:
     dvr: str = "auto"
     remarks: tuple[Report, ...] = ()
     revoked: tuple[str, ...] = ()
+    is_sure: bool = False
 
 
-def read(root: Element, fenced: frozenset[str] = frozenset(), cloud: str = "") -> Wish | None:
-    """The wish of a CIB; None where `openstack-cloud` is not set (and no `cloud` is given instead). `fenced` are the nodes that
-    are to have no pairs now."""
+def read(root: Element, cloud: str = "", *, is_sure: bool = False) -> Wish | None:
+    """The wish of a CIB; None where `openstack-cloud` is not set (and no `cloud` is given instead)."""
     cloud = cloud or option(root, CLOUD)
     if not cloud:
         return None
@@ -84,7 +86,8 @@ def read(root: Element, fenced: frozenset[str] = frozenset(), cloud: str = "") -
     found = (*resources(root, remarks), *extras(option(root, ALLOW), remarks))
     unique = {wanted.address: wanted for wanted in reversed(found)}
     addresses = tuple(wanted for wanted in found if unique[wanted.address] is wanted)
-    return Wish(cloud, cluster, nodes(root, fenced), addresses[:ADDRESSES_MAX], Mode(mode), dvr, tuple(remarks))
+    fenced = lost(root) if mode == Mode.FENCED else frozenset()
+    return Wish(cloud, cluster, nodes(root, fenced), addresses[:ADDRESSES_MAX], Mode(mode), dvr, tuple(remarks), is_sure=is_sure)
 
 
 def option(root: Element, name: str) -> str:
@@ -101,6 +104,21 @@ def nodes(root: Element, fenced: frozenset[str] = frozenset()) -> tuple[NodeWish
             nics = read_nics(access.nvpair_value(node, PORTS_ATTRIBUTE) or "")
             found.append(NodeWish(name, access.nvpair_value(node, SERVER_ATTRIBUTE) or "", nics, name in fenced))
     return tuple(found)
+
+
+def lost(root: Element) -> frozenset[str]:
+    """Nodes of which nobody knows what they do: expected to take part, and they do not; and those that were never seen, unless
+    `startup-fencing` is off. A node that left in order has given up its addresses itself; one that was fenced has none."""
+    unseen = (option(root, "startup-fencing") or "true").lower() in TRUE
+    found = set()
+    states = {state.get("uname", ""): state for state in root.iterfind("status/node_state")}
+    for node in nodes(root):
+        state = states.get(node.name)
+        if state is None:
+            found |= {node.name} if unseen else set()
+        elif not (state.get("in_ccm") == "true" and state.get("crmd") == "online") and state.get("expected") != "down":
+            found.add(node.name)
+    return frozenset(found)
 
 
 def resources(root: Element, remarks: list[Report]) -> tuple[AddressWish, ...]:
