@@ -142,8 +142,12 @@ class _Reader:
                 "remove it, or look for a section closed too early",
             )
             return
+        self._end(number)
+
+    def _end(self, last_line: int) -> None:
         done = self.stack.pop()
-        self.stack[-1].items.append(Section(done.name, tuple(done.items), done.line, done.column, number))
+        if len(self.stack) <= DEPTH_MAX:  # what lies deeper was complained about; whoever walks the tree may recurse
+            self.stack[-1].items.append(Section(done.name, tuple(done.items), done.line, done.column, last_line))
 
     def finish(self, last_line: int) -> Section:
         """Close what is open (each is an error) and return the file."""
@@ -157,8 +161,7 @@ class _Reader:
                 f"the file ends at line {last_line}",
                 "add the missing }, or fetch the whole file again",
             )
-            self.stack.pop()
-            self.stack[-1].items.append(Section(left.name, tuple(left.items), left.line, left.column, last_line))
+            self._end(last_line)
         return Section("", tuple(self.stack[0].items), 0, 0, last_line)
 
 

@@ -12,6 +12,10 @@ from standfast.base.report import Report, error, notice, warning
 from standfast.config.keys import OLD_SECTIONS, OLD_TOP_KEYS, SECTIONS, Fate, Key, Value
 from standfast.config.tree import REPORTS_MAX, Item, Section
 
+GUESSES_MAX = 20
+GUESSED_CHARS_MAX = 64
+"""How often, and up to which length of a word, `did you mean` is worth its time."""
+
 
 class Context:
     """Collects reports while a tree is read. Errors refuse the file at the end; notices go into the result."""
@@ -57,6 +61,7 @@ class Sections:
         self._context = context
         self.values: dict[str, list[tuple[Item, Value]]] = {}
         self._said: set[str] = set()
+        self._guessed = 0
         self._walk(tree, "")
 
     def texts(self, section: str, key: str) -> list[str]:
@@ -98,7 +103,7 @@ class Sections:
         else:
             names = [name.rpartition(".")[2] for name in SECTIONS if name.rpartition(".")[0] == path]
             what = f"unknown section {section.name} {{ }}" + (f" in {path}" if path else "")
-            self._context.warn("unknown-section", what, section.line, section.column, _meant(section.name, names))
+            self._context.warn("unknown-section", what, section.line, section.column, self._meant(section.name, names))
             self._keep(section, inner)
 
     def _keep(self, section: Section, path: str) -> None:
@@ -132,7 +137,7 @@ class Sections:
         if not path and item.key not in OLD_TOP_KEYS:
             remedy = "a key belongs into a section, for example totem { }"
         else:
-            remedy = _meant(item.key, list(table))
+            remedy = self._meant(item.key, list(table))
         self._context.warn("unknown-key", f"unknown key {inner}: kept, without effect", item.line, item.key_column, remedy)
 
     def _typed(self, item: Item, inner: str, key: Key) -> None:
@@ -153,10 +158,12 @@ class Sections:
             self._said.add(path)
             self._context.say("no-effect", what, line, column)
 
+    def _meant(self, word: str, known: list[str]) -> str:
+        """`did you mean X?`, or "" when nothing is near. Guessing is slow: a file of unknown words gets a few guesses."""
+        from difflib import get_close_matches
 
-def _meant(word: str, known: list[str]) -> str:
-    """`did you mean X?`, or "" when nothing is near."""
-    from difflib import get_close_matches
-
-    near = get_close_matches(word, known, n=1, cutoff=0.7)
-    return f"did you mean {near[0]}?" if near else ""
+        self._guessed += 1
+        if self._guessed > GUESSES_MAX or len(word) > GUESSED_CHARS_MAX:
+            return ""
+        near = get_close_matches(word, known, n=1, cutoff=0.7)
+        return f"did you mean {near[0]}?" if near else ""

@@ -30,7 +30,7 @@ def assign(element: etree._Element, used: set[str], previous: etree._Element | N
         ident = child.get("id")
         if ident and not _is_reference(child):
             used.add(ident)
-    _make(element, element.get("uname") or element.get("id") or "", used)
+    _make(element, element.get("uname") or element.get("id") or "", used, {})
 
 
 def _keep(element: etree._Element, previous: etree._Element | None) -> None:
@@ -56,13 +56,14 @@ def _is_same(new: etree._Element, old: etree._Element) -> bool:
     return all(new.get(key) == old.get(key) for key in keys) and new.get("id-ref") == old.get("id-ref")
 
 
-def _make(element: etree._Element, prefix: str, used: set[str]) -> None:
+def _make(element: etree._Element, prefix: str, used: set[str], taken: dict[str, int]) -> None:
+    """`taken` says from which number on a name may be free: a thousand pairs of one name are not counted through each time."""
     if element.get("id") is None and element.get("id-ref") is None and element.tag not in words.IDLESS_TAGS:
-        element.set("id", _free(_wanted(element, prefix), used))
+        element.set("id", _free(_wanted(element, prefix), used, taken))
         used.add(element.get("id", ""))
     inner = prefix if _is_reference(element) else element.get("uname") or element.get("id") or prefix
     for child in element.iterchildren(etree.Element):
-        _make(child, inner, used)
+        _make(child, inner, used, taken)
 
 
 def _wanted(element: etree._Element, prefix: str) -> str:
@@ -84,11 +85,12 @@ def _word(text: str) -> str:
     return "".join(char if char.isalnum() or char in "._-" else "-" for char in text)
 
 
-def _free(wanted: str, used: set[str]) -> str:
+def _free(wanted: str, used: set[str], taken: dict[str, int]) -> str:
     if wanted not in used:
         return wanted
-    for number in range(SUFFIX_MAX):
+    for number in range(taken.get(wanted, 0), SUFFIX_MAX):
         if f"{wanted}-{number}" not in used:
+            taken[wanted] = number + 1
             return f"{wanted}-{number}"
     raise AssertionError(f"{SUFFIX_MAX} ids start with {wanted}")
 
