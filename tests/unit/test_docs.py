@@ -253,6 +253,16 @@ def test_the_packages_have_every_command() -> None:
     assert [name for name in scripts() if not name.startswith(globs) and name not in readme] == []
 
 
+def test_the_package_pins_what_the_tests_ran_with() -> None:
+    def pins(name: str) -> dict[str, str]:
+        return dict(re.findall(r"^([a-z0-9-]+)==([^ ]+)", (ROOT / name).read_text(), re.MULTILINE))
+
+    ran, shipped = pins("requirements.lock"), pins("packaging/requirements.lock")
+    assert {name for name in shipped if name in ran and shipped[name] != ran[name]} == set()
+    assert {"lxml", "msgspec", "openstacksdk"} <= set(shipped)
+    assert not {"mypy", "pytest", "ruff"} & set(shipped)
+
+
 def test_the_readme_is_short_and_names_the_two_commands() -> None:
     text = (ROOT / "README.md").read_text()
     assert len(text.splitlines()) < README_LINES_MAX
