@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
+import socket
+import ssl
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 SLOW_S = 30.0
 RETRY_AFTER_S = 5
@@ -18,17 +23,19 @@ ON_WRITES = ("reset", "403", "404", "409", "412")
 
 
 class FaultyApi:
-    """Listens on a port of its own (`port`) for the service at `behind`. `fault` is away, slow, html, stale, reset or one of
-    STATUS; "" for none."""
+    """Listens on a port of its own (`port`) for the service at `behind`. `fault` is away, slow, html, stale, reset, certificate
+    or of STATUS; "" for none. `tls` are the files of a good certificate and of an expired one, each with its key."""
 
-    def __init__(self, behind: int) -> None:
+    def __init__(self, behind: int, tls: tuple[Path, Path] | None = None) -> None:
         self.behind = behind
+        self._contexts = tuple(_context(path) for path in tls or ())
+        self._open: set[socket.socket] = set()
         self.fault = ""
         self.hits = 0
         self.requests: list[tuple[float, str, str]] = []
         """(when, method, path) of all requests."""
-        self.old: dict[str, tuple[int, list[tuple[str, str]], bytes]] = {}
-        """The answers to reads of before the fault: what a reader that lags behind still says."""
+        self.old: list[Any] | None = None
+        """All ports as they were at the first read of the fault `stale`: what a reader that lags behind goes on saying."""
         api = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -48,7 +55,11 @@ class FaultyApi:
 
             do_GET = do_PUT = do_POST = do_DELETE = serve  # noqa: N815 - http.server's names
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        class Server(ThreadingHTTPServer):
+            def finish_request(self, request: Any, client_address: Any) -> None:
+                api.connected(request, client_address, super().finish_request)
+
+        self._server = Server(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self.port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
@@ -62,7 +73,27 @@ class FaultyApi:
 
     def break_down(self, fault: str) -> None:
         """From now on."""
-        self.hits, self.fault = 0, fault
+        self.hits, self.fault, self.old = 0, fault, None
+        if fault == "certificate":  # who is connected has seen the one of before
+            for line in list(self._open):
+                with contextlib.suppress(OSError):
+                    line.shutdown(socket.SHUT_RDWR)
+
+    def connected(self, line: Any, peer: Any, go_on: Any) -> None:
+        """A client is there: shake hands, where there is a certificate to show."""
+        if self._contexts:
+            is_expired = self.fault == "certificate"
+            try:
+                line = self._contexts[1 if is_expired else 0].wrap_socket(line, server_side=True)
+            except OSError:
+                self.hits += is_expired
+                self.requests.append((time.monotonic(), "TLS", "refused"))
+                return
+        self._open.add(line)
+        try:
+            go_on(line, peer)
+        finally:
+            self._open.discard(line)
 
     def serve(self, asked: BaseHTTPRequestHandler) -> None:
         body = asked.rfile.read(int(asked.headers.get("Content-Length") or 0))
@@ -81,26 +112,44 @@ class FaultyApi:
             return hang_up(asked)
         if fault == "slow":
             time.sleep(SLOW_S)
-        is_read = asked.command == "GET"
-        if fault == "stale" and is_read and asked.path in self.old:
-            return answer(asked, *self.old[asked.path])
-        found = self._forward(asked, body)
-        if is_read and fault != "stale":
-            self.old[asked.path] = found
+        if fault == "stale" and asked.command == "GET" and asked.path.startswith("/v2.0/ports?"):
+            return answer(
+                asked, 200, [("Content-Type", "application/json")], json.dumps({"ports": self._as_it_was(asked)}).encode()
+            )
+        found = self._forward(asked, asked.path, body)
         if fault == "reset":
             return hang_up(asked)  # the write has taken effect, and nobody is told
         return answer(asked, *found)
 
-    def _forward(self, asked: BaseHTTPRequestHandler, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
+    def _as_it_was(self, asked: BaseHTTPRequestHandler) -> list[Any]:
+        if self.old is None:
+            self.old = json.loads(self._forward(asked, "/v2.0/ports", b"")[2])["ports"]
+        wanted = parse_qs(urlsplit(asked.path).query)
+        return [port for port in self.old if all(fits(port, name, values) for name, values in wanted.items() if name != "fields")]
+
+    def _forward(self, asked: BaseHTTPRequestHandler, path: str, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
         line = http.client.HTTPConnection("127.0.0.1", self.behind, timeout=60)
         try:
             headers = {name: value for name, value in asked.headers.items() if name.lower() != "connection"}
-            line.request(asked.command, asked.path, body or None, headers)
+            line.request(asked.command, path, body or None, headers)
             got = line.getresponse()
             kept = [(name, value) for name, value in got.getheaders() if name.lower() == "content-type"]
             return got.status, kept, got.read()
         finally:
             line.close()
+
+
+def fits(port: dict[str, Any], name: str, values: list[str]) -> bool:
+    """Neutron's filters, as far as they are used."""
+    if name in ("fixed_ips", "allowed_address_pairs"):
+        return bool({item["ip_address"] for item in port[name]} & {value.removeprefix("ip_address=") for value in values})
+    return port[name] in values
+
+
+def _context(path: Path) -> ssl.SSLContext:
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    made.load_cert_chain(path)
+    return made
 
 
 def answer(asked: BaseHTTPRequestHandler, status: int, headers: list[tuple[str, str]], body: bytes) -> None:

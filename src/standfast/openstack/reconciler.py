@@ -43,7 +43,10 @@ SETTLE_US = 3 * US_PER_S // 2
 FIRST_US = 3 * US_PER_S
 """How long a new coordinator waits before its first look, unless the holder needs the cloud: a failover comes first."""
 THOROUGH_US = 600 * US_PER_S
-REFUSED_US = 40 * US_PER_S
+THOROUGH_FIRST_US = 30 * US_PER_S
+"""After a change the next thorough look; each pause after it is twice the one before, up to THOROUGH_US. A reading that lagged
+behind when the change was made may have hidden what has to go."""
+REFUSED_US = 30 * US_PER_S
 REPEAT_US = 600 * US_PER_S
 GRACE_MS = 2_000
 WRITING_ROUNDS_MAX = 5
@@ -99,6 +102,7 @@ class Reconciler:
         self._number = 0
         self._look_at_us = 0
         self._thorough_at_us = 0
+        self._thorough_gap_us = THOROUGH_FIRST_US
         self._is_stale = False
         self._writing_rounds = 0
         self._refused: dict[tuple[str, str], int] = {}
@@ -150,12 +154,13 @@ class Reconciler:
                 self._out.append(Tell(report))
         if before is not None:
             self._remember_departed(before, wish)
+            self._remember_leftovers(wish)
         if before is not None and _without_holders(before) == _without_holders(wish) and not self._needs_holder(wish):
             return  # a failover in mode pairs: everything is in place already, and nothing is asked
         self._refused.clear()
         self._lanes.forget((local, *(node.name for node in wish.nodes)), now_us)
         if before is None or _without_holders(before) != _without_holders(wish):
-            self._thorough_at_us = now_us
+            self._thorough_at_us, self._thorough_gap_us = now_us, THOROUGH_FIRST_US
         known = {node.name for node in severing.lost(before)} if before is not None else set()
         has_lost = any(node.name not in known for node in severing.lost(wish))
         if before is None:
@@ -197,6 +202,12 @@ class Reconciler:
                 for port in (*last.get(node.name, ()), *(nic.port for nic in node.nics if nic.port)):
                     self._memory.departed[port] = node.name
 
+    def _remember_leftovers(self, wish: Wish) -> None:
+        """The own ports of addresses that are not wanted any more are looked at by their ids."""
+        wished = {item.address for item in wish.addresses}
+        gone = [address for address in self._memory.vips if address not in wished]
+        self._memory.leftovers += tuple(self._memory.vips.pop(address) for address in gone)
+
     def _abandon(self) -> None:
         """Forget the round; answers that still come count for nothing."""
         if self._steps is not None:
@@ -221,7 +232,8 @@ class Reconciler:
         assert self._wish is not None
         is_thorough = now_us >= self._thorough_at_us
         if is_thorough:
-            self._thorough_at_us = now_us + THOROUGH_US
+            self._thorough_at_us = now_us + self._thorough_gap_us
+            self._thorough_gap_us = min(self._thorough_gap_us * 2, THOROUGH_US)
         self._refused = {key: until_us for key, until_us in self._refused.items() if now_us < until_us}
         self._round = Round(self._wish, self._memory, is_thorough=is_thorough, blocked=self._refused, local=self._local)
         self._severed = None
@@ -301,7 +313,7 @@ class Reconciler:
         self._out += [Tell(report) for report in outcome.done]
         self._out += [Moved(address, node) for address, node in outcome.moved]
         if outcome.outage is not None:
-            self._thorough_at_us = now_us
+            self._thorough_at_us, self._thorough_gap_us = now_us, THOROUGH_FIRST_US
             self._look_at_us = now_us + self._pause.failed(outcome.retry_after_s)
             self._tell_outage(now_us, outcome)
             return
@@ -312,6 +324,9 @@ class Reconciler:
         self._tell_undone(outcome)
         self._tell_troubles(now_us, outcome)
         self._writing_rounds = self._writing_rounds + 1 if outcome.writes else 0
+        if outcome.writes:
+            self._thorough_at_us = min(self._thorough_at_us, now_us + THOROUGH_FIRST_US)
+            self._thorough_gap_us = THOROUGH_FIRST_US
         if not outcome.writes:
             self._pause.succeeded()
             self._look_at_us = now_us + CHECK_US + self._pause.jitter(CHECK_JITTER_US)
@@ -319,6 +334,9 @@ class Reconciler:
             self._look_at_us = now_us + SETTLE_US
         else:  # somebody writes as often as we do, or our writes have no effect: go slowly
             self._look_at_us = now_us + self._pause.failed()
+        if self._refused:  # they are tried again when their time has come, not up to a whole look later
+            again_us = max(min(self._refused.values()), now_us + SETTLE_US)
+            self._look_at_us = min(self._look_at_us, again_us)
 
     def _tell_outage(self, now_us: int, outcome: Outcome) -> None:
         since_us, told_us = self._outage or (now_us, now_us - REPEAT_US)

@@ -38,6 +38,8 @@ from standfast.openstack.wish import Mode, Wish
 
 STAGES_MAX = 8
 DVR_OWNER = "network:router_interface_distributed"
+LAGS_MAX = 5
+"""So many readings in a row that are older than what was seen before are not believed; then a backup was restored."""
 
 
 @dataclass(slots=True)
@@ -48,7 +50,8 @@ class Memory:
     `departed` are ports of nodes that left the configuration, `leftovers` ports of ours that nothing needs; `unguarded` are ports
     without port security where the cloud does not say so; `given` are addresses that became a port's own (mode
     exclusive); `has_revisions` is False where the cloud refuses If-Match; `severed` are ports of lost nodes that were written
-    since the loss, `no_pairs` those where that has to be done without writing pairs (mode fenced)."""
+    since the loss, `no_pairs` those where that has to be done without writing pairs (mode fenced); `newest` are the highest
+    revisions seen of ports, `lags` the readings in a row that were older."""
 
     port_of_mac: dict[str, str] = field(default_factory=dict)
     ports_of_server: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -65,6 +68,8 @@ class Memory:
     given: dict[str, str] = field(default_factory=dict)
     severed: set[str] = field(default_factory=set)
     no_pairs: set[str] = field(default_factory=set)
+    newest: dict[str, int] = field(default_factory=dict)
+    lags: int = 0
 
 
 @dataclass(slots=True)
@@ -144,6 +149,8 @@ class Round:
         self._sort(ports)
         if may_write:
             yield from self._sever()  # as early as can be: starts wait for it
+        self._compare(ports.values())
+        if may_write:
             yield from self._touch()  # and routed traffic for this
         more: list[tuple[str, Request]] = []
         networks = [port.network for port in self.outcome.seen.ports.values()]
@@ -167,6 +174,20 @@ class Round:
         self.outcome.seen.leftovers = self._leftovers(tuple(vips.values()))
         self.memory.leftovers = tuple(port.id for port in self.outcome.seen.leftovers)
         self._look_at(vips)
+
+    def _compare(self, ports: Iterable[Port]) -> None:
+        """A port's revision only grows. A reading that is older than one before comes from a copy that lags behind: nothing is
+        derived from it. Raises _OutageError."""
+        newest = self.memory.newest
+        old = next((port for port in ports if port.revision is not None and port.revision < newest.get(port.id, 0)), None)
+        if old is not None and self.memory.lags < LAGS_MAX:
+            self.memory.lags += 1
+            why = f"port {old.id} is shown with revision {old.revision} after {newest[old.id]}: what answers lags behind"
+            self._outage(Verdict.UNKNOWN, Reply(fault=None, detail=why))
+            raise _OutageError
+        self.memory.lags = 0
+        believed = {} if old is not None else newest  # what a write has shown since this reading counts too
+        self.memory.newest = {port.id: max(port.revision or 0, believed.get(port.id, 0)) for port in ports}
 
     def _find_servers(self) -> Generator[Batch, tuple[Reply, ...], None]:
         """Nodes that have said nothing of themselves are looked up by name, as a person would."""
@@ -347,6 +368,8 @@ class Round:
             else:
                 port = model.the_port(reply.body)
                 seen.replace(port)
+                if port.revision is not None:
+                    self.memory.newest[port.id] = port.revision
                 if isinstance(action, MakeVip):
                     self.memory.vips[action.address.address] = port.id
             outcome.done.append(texts.said(action))
