@@ -52,6 +52,7 @@ class Life:
     seq: int | None = None
     is_attaching: bool = False
     pulse_until_us: int = 0
+    together_us: int = 0
     apart: dict[NodeId, int] = field(default_factory=dict)
     seen: dict[bytes, int] = field(default_factory=dict)
     newest: dict[NodeId, tuple[int, int]] = field(default_factory=dict)
@@ -146,6 +147,8 @@ class Checks:
         if life.view is not None:
             self._together(host, life, life.view, view)
             self._moved_us.setdefault(life.view.id, {}).setdefault(host.id, self._world.now_us)
+        if len(view.members) > 1:
+            life.together_us = self._world.now_us
         for node in view.joined:
             life.apart[node] = life.apart.get(node, 0) + 1
         life.view = view
@@ -220,8 +223,9 @@ class Checks:
         self._must(life.view is not None, host, "a pulse without a view")
         assert life.view is not None
         slept = host.resumed_us - host.paused_us
-        # A starved survivor goes on confirming itself: see Engine._wake.
-        if len(life.view.members) == 1 and slept > lease_us // 2 + world.times.heartbeat_us:
+        # A starved survivor goes on confirming itself: see Engine._wake. So does who has met others since, and was left by them.
+        is_unproven = slept > lease_us // 2 + world.times.heartbeat_us and life.together_us < host.resumed_us
+        if len(life.view.members) == 1 and is_unproven:
             awake_us = now_us - host.resumed_us
             self._must(awake_us >= world.times.bound_us_min - US_PER_MS, host, f"alone, and a pulse {awake_us} us after waking")
         parted_us = self._parted(host.id, life.view, life.quorum)

@@ -1,6 +1,8 @@
 """`./run sim --planted`: each bug under tests/sim/planted is put into a copy of the source and has to be found in 1,000 seeds.
 
-Prints a table: bug, seeds needed, what was broken. Ends with 1 when one was not found, or a patch does not apply any more.
+A patch may begin with `# seed N`: that one has found it before and is tried first (`--all` tries 1, 2, 3, ... all the same).
+What finds a bug has to hold without it, else it proves nothing. Prints a table: bug, seed, what was broken. Ends with 1 when
+one was not found, or a patch does not apply any more.
 """
 
 from __future__ import annotations
@@ -32,8 +34,25 @@ def plant(patch: Path, folder: Path) -> None:
     subprocess.run(["patch", "-p1", "--quiet", "--fuzz=0", "-i", str(patch)], cwd=folder, check=True, capture_output=True)
 
 
-def hunt(patch: Path, seeds: int) -> tuple[str, int, str, float]:
-    """(bug, seeds needed, what broke, seconds); 0 seeds when it was not found."""
+def play(source: Path, first: int, count: int) -> tuple[int, str]:
+    """(the first seed that fails, how); 0 when all held."""
+    command = [sys.executable, "-m", "standfast.sim", "--seed", str(first), "--seeds", str(count), "--first", "--jobs", "1"]
+    environment = {**os.environ, "PYTHONPATH": str(source)}
+    done = subprocess.run(command, cwd=source, env=environment, capture_output=True, text=True, check=False)
+    found = re.search(r"^seed (\d+): (.*?) \[", done.stdout, re.MULTILINE)
+    if found is not None:
+        return int(found[1]), found[2]
+    return 0, (done.stderr.strip().splitlines() or ["not found"])[-1]
+
+
+def noted(patch: Path) -> int:
+    """The seed that has found it before; 0 when none is noted."""
+    note = re.match(r"# seed (\d+)", patch.read_text())
+    return 0 if note is None else int(note[1])
+
+
+def hunt(patch: Path, seeds: int, *, from_one: bool) -> tuple[str, int, str, float]:
+    """(bug, the seed that finds it, what broke, seconds); 0 when it was not found."""
     begun_s = time.monotonic()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -41,19 +60,17 @@ def hunt(patch: Path, seeds: int) -> tuple[str, int, str, float]:
             plant(patch, folder)
         except subprocess.CalledProcessError as fault:
             return patch.stem, 0, f"does not apply: {(fault.stdout or b'').decode().strip()}", 0.0
-        command = [sys.executable, "-m", "standfast.sim", "--seeds", str(seeds), "--first", "--jobs", "1"]
-        done = subprocess.run(
-            command,
-            cwd=folder,
-            env={**os.environ, "PYTHONPATH": str(folder / "src")},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    found = re.search(r"^seed (\d+): (.*?) \[", done.stdout, re.MULTILINE)
-    if found is None:
-        return patch.stem, 0, (done.stderr.strip().splitlines() or ["not found"])[-1], time.monotonic() - begun_s
-    return patch.stem, int(found[1]), found[2], time.monotonic() - begun_s
+        tried = [] if from_one or not noted(patch) else [(noted(patch), 1)]
+        for first, count in (*tried, (1, seeds)):
+            at, what = first, ""
+            while at < first + count:
+                at, what = play(folder / "src", at, first + count - at)
+                if not at or not play(SOURCE, at, 1)[0]:
+                    break
+                at += 1  # it fails without the bug too
+            if at:
+                return patch.stem, at, what, time.monotonic() - begun_s
+    return patch.stem, 0, what, time.monotonic() - begun_s
 
 
 def main() -> int:
@@ -62,13 +79,14 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=SEEDS_MAX)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("names", nargs="*", help="only those whose name holds one of these words")
+    parser.add_argument("--all", action="store_true", help="seeds 1, 2, 3, ... whatever has found it before")
     options = parser.parse_args()
     chosen = [p for p in patches() if not options.names or any(word in p.stem for word in options.names)]
     missed = 0
     with ThreadPoolExecutor(options.jobs) as pool:
-        for name, seeds, what, took_s in pool.map(lambda patch: hunt(patch, options.seeds), chosen):
+        for name, seeds, what, took_s in pool.map(lambda patch: hunt(patch, options.seeds, from_one=options.all), chosen):
             missed += not seeds
-            sys.stdout.write(f"{name:36} {f'{seeds:4} seeds' if seeds else 'NOT FOUND'}  {took_s:5.0f} s  {what[:110]}\n")
+            sys.stdout.write(f"{name:36} {f'seed {seeds:4}' if seeds else 'NOT FOUND'}  {took_s:5.0f} s  {what[:110]}\n")
             sys.stdout.flush()
     sys.stdout.write(f"{len(chosen) - missed} of {len(chosen)} planted bugs found\n")
     return 1 if missed else 0

@@ -96,7 +96,8 @@ class Kernel:
         """The machine runs again: timers that are due ring now."""
         self.is_frozen = False
         for address, held in list(self.held.items()):
-            self._expire(address, held.put)
+            if held.ends_us is not None:
+                self._expire(address, held.put)
 
     def boot(self) -> None:
         """Power is back: nothing is left but what the host is configured with."""

@@ -39,10 +39,14 @@ LINE_US = 40
 """From one process of a host to the other."""
 
 RETRY_US = 50 * US_PER_MS
+START_US = US_PER_S
+"""What was told to start while it stopped, starts so long after its end."""
+
 QUEUE_MAX = 100_000
 CHECK_EVERY = 4
 PARALLEL_MAX = 4
-NO_RESTART = (0, 78)
+EXIT_CONFIG = 78
+NO_RESTART = (0, EXIT_CONFIG)
 
 Json = dict[str, Any]
 
@@ -78,6 +82,7 @@ class Machine:
         self.life = 0
         self.follower = Follower()
         self.is_paused = self.is_wanted = False
+        self.is_stopping = self.starts_again = False
         self.wall_us = 0
         self.holdings: dict[str, tuple[tuple[str, str], ...]] = {}
         self.reports: list[str] = []
@@ -125,6 +130,7 @@ class Machine:
         except Refused as refusal:
             self.refusal = str(refusal)
             self.world.oracle.refused(self)
+            self.world.supervise(self, EXIT_CONFIG)
             return
         self.refusal = ""
         session = int.from_bytes(self.world.entropy(8), "big")
@@ -158,7 +164,10 @@ class Machine:
         if self.node is None:
             return
         self.node = None
-        self.is_paused = False
+        self.is_paused = self.is_stopping = False
+        if self.starts_again:
+            self.starts_again = False
+            self.world.at(START_US, lambda: self.world.boot(self.id))
         for forgotten in (self._queue, self._rest, self._timers, self._held):
             forgotten.clear()
         self._storing = self.unread = 0

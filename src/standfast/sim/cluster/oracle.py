@@ -50,10 +50,11 @@ class Overlap:
 
 @dataclass(slots=True)
 class Known:
-    """What one life of a manager has agreed to: the phase seen last, the highest version."""
+    """What one life of a manager has agreed to: the phase seen last, the highest version and the document of that version."""
 
     was_synced: bool = False
     version: Version | None = None
+    digest: str = ""
     view: int = 0
 
 
@@ -241,13 +242,18 @@ class Oracle:
         controller = node.controller
         is_synced = controller.is_synced
         if is_synced and not known.was_synced:
+            if known.digest and controller.cib.version == known.version:
+                same = controller.cib.digest() == known.digest
+                self._must(same, machine, f"S5: version {known.version} has become another document")
             self._agreed(machine)
+        elif known.was_synced and not is_synced and controller.cib.version == known.version:
+            known.digest = controller.cib.digest()
         known.was_synced = is_synced
         if is_synced:
             version = controller.cib.version
             if version != known.version:
                 self._must(known.version is None or version >= known.version, machine, f"S5: {version} after {known.version}")
-                known.version = version
+                known.version, known.digest = version, ""
         if controller.coordinates:
             self._one_coordinator(machine)
 

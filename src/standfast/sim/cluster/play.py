@@ -101,7 +101,7 @@ class Player:
         self._heal()
         world.run(REPAIR_US)
         for node in core:
-            world.boot(node)  # what has left while the faults went on, is started again
+            self._repair(node)  # what has left while the faults went on, is started again
         self._until(CALM_US, self._apart)
         self._tidy()
         self._until(SERVED_US, self._unserved)
@@ -124,11 +124,15 @@ class Player:
                 machine.kernel.drop(ADDRESS)
             world.thaw(node, clock_stood=False)
             world.go_on(node)
-            if machine.refusal:
-                machine.disk.durable = b""  # what cannot be read is moved away, as the refusal says
-            world.boot(node)
+            self._repair(node)
         for verb in self.plan.broken:
             self.deeds.do(verb)
+
+    def _repair(self, node: NodeId) -> None:
+        machine = self.world.machines[node]
+        if machine.refusal:
+            machine.disk.durable = b""  # what cannot be read is moved away, as the refusal says
+        self.world.boot(node)
 
     def _tidy(self) -> None:
         """An administrator looks after the faults: nothing is on standby, banned, stopped or failed."""

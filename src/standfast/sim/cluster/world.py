@@ -189,6 +189,7 @@ class Cluster(World):
         host, machine = self.hosts[node], self.machines[node]
         host.is_powered = True
         machine.is_wanted = True
+        machine.starts_again = machine.is_stopping
         if not host.is_up:
             self.start(node)
         if machine.node is None:
@@ -198,7 +199,9 @@ class Cluster(World):
         """`systemctl stop standfast`."""
         machine = self.machines[node]
         machine.is_wanted = False
+        machine.starts_again = False
         if machine.node is not None:
+            machine.is_stopping = True
             machine.feed(fx.Terminate())
         elif self.hosts[node].is_up:
             self.leave(node)
@@ -216,14 +219,14 @@ class Cluster(World):
     def kill_all(self, node: NodeId) -> None:
         """kill -9 of the supervisor and its children; the kernel keeps what it has, until its lifetime ends."""
         machine = self.machines[node]
-        machine.is_wanted = False
+        machine.is_wanted = machine.starts_again = False
         machine.end()
         self.kill(node)
 
     def power_off(self, node: NodeId) -> None:
         """The plug is pulled."""
         machine = self.machines[node]
-        machine.is_wanted = False
+        machine.is_wanted = machine.starts_again = False
         if machine.is_frozen:
             machine.kernel.is_frozen = False
         machine.end()
