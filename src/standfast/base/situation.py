@@ -91,12 +91,12 @@ class FailCount:
 class Situation:
     """The cluster as the CIB's status section shows it, before any decision."""
 
-    nodes: tuple[NodeStatus, ...]
-    resources: tuple[ResourceStatus, ...]
-    failures: tuple[OperationStatus, ...]
-    operations: tuple[OperationStatus, ...]
-    fail_counts: tuple[FailCount, ...]
-    options: tuple[tuple[str, str], ...]
-    instances: int
-    disabled: int
-    blocked: int
+    nodes: tuple[NodeStatus, ...] = ()
+    resources: tuple[ResourceStatus, ...] = ()
+    failures: tuple[OperationStatus, ...] = ()
+    operations: tuple[OperationStatus, ...] = ()
+    fail_counts: tuple[FailCount, ...] = ()
+    options: tuple[tuple[str, str], ...] = ()
+    instances: int = 0
+    disabled: int = 0
+    blocked: int = 0

@@ -177,7 +177,7 @@ class Foresee:
 @dataclass(frozen=True, slots=True)
 class AskPlan:
     """Have the scheduler plan for `wall_s` the document that it follows, or `xml`; what is planned to be done (`keep`), not just
-    asked about, is kept on disk."""
+    asked about, is kept on disk, and answered without scores and reasons."""
 
     number: int
     wall_s: int

@@ -1,7 +1,8 @@
 """Made-up clusters of any size for measurements: settled CIBs, as a cluster of groups and clones at rest writes them.
 
 Four-member groups spread over the nodes, four interleaved clones on every node, a fencing device, stickiness 100. At rest means
-that the scheduler has nothing to do (a test holds that); `lose` is what happens to such a CIB when a node dies.
+that the scheduler has nothing to do (a test holds that); `lose` is what happens to such a CIB when a node dies, `failed_monitor`
+what is written when a resource fails.
 """
 
 from __future__ import annotations
@@ -48,6 +49,23 @@ def lose(cib: etree._Element, name: str) -> None:
             state.set("crmd", "offline")
 
 
+def failed_monitor(nodes: int, group: int) -> str:
+    """The state that the node writes where the second member of a group runs, whose monitor has found it stopped."""
+    n, name, call = group % nodes, f"g{group}-1", 1_000_000
+    key = f"{call}:2:0:00000000-0000-0000-0000-000000000001"
+    return (
+        f'<node_state id="{n + 1}"><lrm id="{n + 1}"><lrm_resources><lrm_resource id="{name}" {DUMMY}>'
+        f'<lrm_rsc_op id="{name}_last_failure_0" operation_key="{name}_monitor_10000" operation="monitor"'
+        f' crm_feature_set="3.16.1" transition-key="{key}"'
+        f' transition-magic="0:7;{key}" on_node="node{n + 1}" call-id="{call}" rc-code="7" op-status="0"'
+        f' interval="10000" last-rc-change="{SINCE_S + 60}" exec-time="5" queue-time="0" op-digest="{DIGEST_EVERY_10_S}"/>'
+        f'</lrm_resource></lrm_resources></lrm><transient_attributes id="{n + 1}"><instance_attributes id="status-{n + 1}">'
+        f'<nvpair id="fails-{name}" name="fail-count-{name}#monitor_10000" value="1"/>'
+        f'<nvpair id="failed-{name}" name="last-failure-{name}#monitor_10000" value="{SINCE_S + 60}"/>'
+        "</instance_attributes></transient_attributes></node_state>"
+    )
+
+
 def _resources(groups: int) -> str:
     every = []
     for g in range(groups):
@@ -87,7 +105,8 @@ def _operation(name: str, n: int, task: str, interval_ms: int, rc: int, call: in
     key = f"{call}:1:{rc}:00000000-0000-0000-0000-000000000001"
     return (
         f'<lrm_rsc_op id="{entry}" operation_key="{name}_{task}_{interval_ms}" operation="{task}" crm-debug-origin="bench"'
-        f' crm_feature_set="3.16.1" transition-key="{key}" transition-magic="0:{rc};{key}" exit-reason="" on_node="node{n + 1}"'
+        f' crm_feature_set="3.16.1" transition-key="{key}"'
+        f' transition-magic="0:{rc};{key}" exit-reason="" on_node="node{n + 1}"'
         f' call-id="{call}" rc-code="{rc}" op-status="0" interval="{interval_ms}" last-rc-change="{SINCE_S}" exec-time="5"'
         f' queue-time="0" op-digest="{DIGEST_EVERY_10_S if interval_ms else DIGEST}"/>'
     )

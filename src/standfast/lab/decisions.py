@@ -83,7 +83,13 @@ class Manager:
 
     def change(self, node: str, *, lost: bool) -> Took:
         """One event in a document that it follows: a node is lost, or back; planned, answered."""
-        change = _presence(self._cib, node, lost=lost)
+        return self._follow(_presence(self._cib, node, lost=lost))
+
+    def fail(self, state: str) -> Took:
+        """One event in a document that it follows: a node's state gets more in it; planned, answered."""
+        return self._follow(written(state))
+
+    def _follow(self, change: Change) -> Took:
         outcome = apply(self._cib, change)
         return self._take((Follow(outcome.before, outcome.after, encode_change(change)),), self._cib)
 
@@ -101,7 +107,7 @@ class Manager:
         self._cib = cib
         self._number += 1
         used_s, start_s = self._cpu_s(), time.monotonic()
-        for one in (*news, AskPlan(self._number, int(time.time()), xml)):
+        for one in (*news, AskPlan(self._number, int(time.time()), xml, keep=True)):
             self._planner.line.sendall(frame(one))
         answer = read_answer(self._planner.line)
         wall_s, cpu_s = time.monotonic() - start_s, self._cpu_s() - used_s
@@ -120,9 +126,14 @@ class Manager:
         return int(Path(f"/proc/{self._planner.pid}/schedstat").read_text().split()[0]) / 1e9
 
 
+def written(state: str) -> Change:
+    """The change that writes this into a node's state."""
+    operation = Operation(OpKind.MODIFY, "status", xml=state, allow_create=True)
+    return Change((operation,), Origin("root", "bench", "node1", int(time.time())))
+
+
 def _presence(cib: Cib, node: str, *, lost: bool) -> Change:
     """What the coordinator writes down about a node that is lost, or back."""
     state = next(state for state in cib.root.iterfind("status/node_state") if state.get("uname") == node)
     words = 'in_ccm="false" crmd="offline"' if lost else 'in_ccm="true" crmd="online"'
-    operation = Operation(OpKind.MODIFY, "status", xml=f'<node_state id="{state.get("id")}" {words}/>')
-    return Change((operation,), Origin("root", "bench", "node1", int(time.time())))
+    return written(f'<node_state id="{state.get("id")}" {words}/>')

@@ -92,6 +92,7 @@ class Foresight:
                 self._follower.put_aside(_PREPARED.decode(whole))
 
     def _begin(self, change: bytes) -> None:
+        self._follower.key()  # so that neither the child, nor this process when it has happened, need look at what is as it was
         ours, theirs = os.pipe()
         parent = os.getpid()
         self._child = os.fork()

@@ -176,7 +176,8 @@ class _Worker:
             if question.xml is not None:
                 cib = etree.fromstring(question.xml, self._parser)
                 return PlanMade(number, schedule(cib, now_s, offset_s, connects=False))
-            made = self._follower.plan(now_s, offset_s, connects=False)
+            # Who carries a plan out does not look at scores and reasons; who asks about it does.
+            made = self._follower.plan(now_s, offset_s, connects=False, tells=not question.keep)
             return PlanMade(number, None, lost=True) if made is None else PlanMade(number, made.plan)
         except Exception as fault:
             traceback.print_exc()

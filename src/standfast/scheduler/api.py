@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from standfast.base.report import Report
 from standfast.base.situation import Situation
@@ -95,7 +95,8 @@ class Fencing:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything one run of the scheduler found. `recheck_s` is the wall-clock second by which to decide again."""
+    """Everything one run of the scheduler found. `recheck_s` is the wall-clock second by which to decide again. Who only carries
+    it out is content with the `decision`: no scores, reasons, loads, situation, which are the largest part by far."""
 
     graph: Graph
     scores: tuple[Score, ...]
@@ -106,3 +107,7 @@ class Plan:
     recheck_s: int | None = None
     loads: tuple[Load, ...] = ()
     fencing: Fencing = Fencing()
+
+    def decision(self) -> Plan:
+        """What is to be done, without why."""
+        return replace(self, scores=(), reasons=(), situation=Situation(), loads=())

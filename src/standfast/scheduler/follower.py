@@ -10,7 +10,7 @@ Invariants (`check`): the document has the version that the last change said; wi
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -18,7 +18,7 @@ import msgspec
 from standfast.base.report import Refused
 from standfast.base.wire import Malformed
 from standfast.cib.apply import apply, write_version
-from standfast.cib.document import COUNTERS, WRITTEN_ATTRIBUTES, Cib, Version, compact_xml
+from standfast.cib.document import COUNTERS, WRITTEN_ATTRIBUTES, Cib, Version
 from standfast.cib.edit import Edit
 from standfast.cib.operations import decode_change
 from standfast.scheduler.api import Plan
@@ -38,16 +38,21 @@ _UNREAD = frozenset((*COUNTERS, *WRITTEN_ATTRIBUTES))
 @dataclass(frozen=True, slots=True)
 class Made:
     """A plan, and when it holds for the document that it was made for: from second `since_s` until before `until_s` (None: for
-    ever), where local time is `utc_offset_s` ahead of UTC."""
+    ever), where local time is `utc_offset_s` ahead of UTC. `tells`: it is more than the decision."""
 
     plan: Plan
     since_s: int
     until_s: int | None
     utc_offset_s: int
+    tells: bool = False
 
     def holds(self, now_s: int, utc_offset_s: int) -> bool:
         """Whether it is the plan for this time too."""
         return self.since_s <= now_s and (self.until_s is None or now_s < self.until_s) and self.utc_offset_s == utc_offset_s
+
+    def decision(self) -> Made:
+        """The same, without why."""
+        return replace(self, plan=self.plan.decision(), tells=False) if self.tells else self
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +126,15 @@ class Follower:
 
     # ---- plans -----------------------------------------------------------------------------------------------------
 
-    def plan(self, now_s: int, utc_offset_s: int = 0, *, connects: bool = True) -> Made | None:
-        """The plan for the document as it is now; None without one."""
+    def plan(self, now_s: int, utc_offset_s: int = 0, *, connects: bool = True, tells: bool = False) -> Made | None:
+        """The decision for the document as it is now, or the whole plan; None without a document."""
         if self._cib is None:
             return None
-        if self._last is not None and self._last.holds(now_s, utc_offset_s):
+        if self._last is not None and self._last.holds(now_s, utc_offset_s) and self._last.tells >= tells:
             self.reused += 1
-            return self._last
+            return self._last if tells else self._last.decision()
+        if tells:
+            return self._plan(now_s, utc_offset_s, connects=connects, tells=True)
         packed = self._prepared.get(self.key()) if self._prepared else None
         found = None if packed is None else _UNPACK(packed)
         if found is not None and found.holds(now_s, utc_offset_s):
@@ -147,10 +154,11 @@ class Follower:
             return None
         return Prepared(self.key(), _PACK(self._plan(now_s, utc_offset_s, connects=connects)))
 
-    def _plan(self, now_s: int, utc_offset_s: int, *, connects: bool) -> Made:
+    def _plan(self, now_s: int, utc_offset_s: int, *, connects: bool, tells: bool = False) -> Made:
         assert self._cib is not None
-        cluster = unpack(self._cib.root, now_s, connects=connects, utc_offset_s=utc_offset_s, known=self._known)
-        self._last = Made(decide(cluster), now_s, cluster.same_until_s, utc_offset_s)
+        root, known = self._cib.root, self._known
+        cluster = unpack(root, now_s, connects=connects, utc_offset_s=utc_offset_s, known=known, tells=tells)
+        self._last = Made(decide(cluster), now_s, cluster.same_until_s, utc_offset_s, tells)
         return self._last
 
     def key(self) -> bytes:
@@ -158,16 +166,11 @@ class Follower:
         history and its attributes plays no part: a node that announces itself anew changes it."""
         assert self._cib is not None
         root = self._cib.root
-        digest = hashlib.sha256(_head(root))
-        for child in root:
-            if child.tag != "status":
-                digest.update(compact_xml(child))
-                continue
-            for state in child:
-                digest.update(_head(state))
-                for part in sorted(state, key=lambda part: str(part.tag)):
-                    digest.update(compact_xml(part))
-        return digest.digest()
+        heads, parts = [_head(root)], [child for child in root if child.tag != "status"]
+        for state in root.iterfind("status/*"):
+            heads.append(_head(state))
+            parts += sorted(state, key=lambda part: str(part.tag))
+        return hashlib.sha256(b"".join(heads) + b"".join(self._known.digests(parts))).digest()
 
     def put_aside(self, prepared: Prepared) -> None:
         """Keep a plan; the oldest give way."""

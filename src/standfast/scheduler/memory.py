@@ -478,6 +478,7 @@ class Cluster:
     start_failure_fatal: bool = True
     concurrent_fencing: bool = True
     connects: bool = True  # whether who carries out the plan can reach Pacemaker Remote nodes
+    tells: bool = True  # whether scores, their reasons and the situation are wanted, not only what is to be done
     sanitized: bool = False  # a saved CIB, whose private parameters may have been blanked
     shutdown_lock: bool = False
     shutdown_lock_ms: int = 0
@@ -508,6 +509,7 @@ class Cluster:
     singletons: dict[str, Op] = field(default_factory=dict)
     orderings: list[Ordering] = field(default_factory=list)
     locations: list[Location] = field(default_factory=list)
+    values: dict[str, dict[Node, str]] = field(default_factory=dict)  # of attributes, by node (placement/colocated.py)
     known: Known = field(default_factory=Known)
     recheck_by_s: int = 0
     same_until_s: int | None = None  # every second before it decides the same

@@ -43,14 +43,16 @@ def unpack(
     connects: bool = True,
     utc_offset_s: int = 0,
     known: Known | None = None,
+    tells: bool = True,
 ) -> Cluster:
     """Working memory filled from a <cib> element, which is not changed; nothing is decided yet.
 
     `sanitized`: the CIB was saved for others to look at, and private parameters may have been blanked. `connects`: who
     carries out the plan can reach Pacemaker Remote nodes; otherwise they, and bundles, are left alone.
-    `known`: what was read in the parts of this document that are as they were; more is put there.
+    `known`: what was read in the parts of this document that are as they were; more is put there. `tells`: more is wanted than
+    the decision.
     """
-    cluster = Cluster(root, now_s, utc_offset_s, connects=connects, sanitized=sanitized, known=known or Known())
+    cluster = Cluster(root, now_s, utc_offset_s, connects=connects, tells=tells, sanitized=sanitized, known=known or Known())
     for section in root:
         for element in section.iter("*") if section.tag != "status" else ():
             element_id = element.get("id")

@@ -5,6 +5,7 @@
 ./run sim --seed 31 --shrink              leave out what a failure does not need; prints the plan that is left
 ./run sim --play FILE [--lanes OUT.html]  a plan from a file (--lanes with --seed works too)
 ./run sim --seeds 1000 --probes           fails when a situation that must be reached was not
+./run sim --seeds 4 --every-change        after every change of the CIB the scheduler's plan is the one from scratch
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from standfast.base.ids import US_PER_S
@@ -61,10 +63,12 @@ def settle() -> None:
     gc.set_threshold(GARBAGE_EVERY, 20, 20)
 
 
-def run_cluster(seed: int) -> Result:
+def run_cluster(seed: int, *, every_change: bool) -> Result:
     """Whole nodes."""
     begun_s = time.process_time()
-    outcome = Player(draw(seed)).play()
+    player = Player(draw(seed))
+    player.world.plans_every_change = every_change
+    outcome = player.play()
     cpu_s = time.process_time() - begun_s
     return Result(
         seed,
@@ -87,7 +91,7 @@ def say(text: str) -> None:
 def results(options: argparse.Namespace) -> Iterator[Result]:
     """Every seed's, in order."""
     seeds = range(options.seed, options.seed + options.seeds)
-    work = run_engine if options.engine else run_cluster
+    work = run_engine if options.engine else partial(run_cluster, every_change=options.every_change)
     jobs = min(options.jobs or os.cpu_count() or 1, len(seeds))
     if jobs <= 1:
         settle()
@@ -142,6 +146,7 @@ def _speed(parts: Iterable[tuple[int, float]]) -> str:
 def one(options: argparse.Namespace, plan: Plan) -> int:
     """A single plan: with its log, drawn, or shrunk."""
     player = Player(plan)
+    player.world.plans_every_change = options.every_change
     lanes = Lanes(tuple(player.world.hosts))
     player.world.heard.append(lanes.heard)
     if options.log:
@@ -168,6 +173,8 @@ def main() -> int:
     parser.add_argument("--verbose", action="store_true", help="a line for each seed, not only for failures")
     parser.add_argument("--first", action="store_true", help="stop at the first failure")
     parser.add_argument("--probes", action="store_true", help="fail when a required situation was not reached")
+    help_change = "plan after every change of the CIB, asked for or not, and compare with the plan from scratch (slow)"
+    parser.add_argument("--every-change", action="store_true", help=help_change)
     parser.add_argument("--log", action="store_true", help="with one seed or --play: its plan and its log")
     parser.add_argument("--shrink", action="store_true", help="with one seed or --play: make the failure small")
     parser.add_argument("--lanes", metavar="FILE", help="with one seed or --play: draw it as HTML")

@@ -23,9 +23,11 @@ from rich.console import Console
 from rich.table import Table
 
 from standfast import __version__
+from standfast.cib.apply import apply
+from standfast.cib.document import Cib
 from standfast.lab.chart import Line, chart
-from standfast.lab.clusters import lose, settled
-from standfast.lab.decisions import Manager, Took, command, ours, pacemaker
+from standfast.lab.clusters import failed_monitor, lose, settled
+from standfast.lab.decisions import Manager, Took, command, ours, pacemaker, written
 from standfast.runtime.planner import fork_planner
 
 EXIT_MISSED, EXIT_USAGE = 1, 64
@@ -33,9 +35,9 @@ RUNS = 5
 SUITE = Path("../shared/scheduler-suite")
 
 KINDS = {
-    "event": "an event in the running manager",
+    "event": "a change, in the running manager",
     "ready": "a loss that it was ready for",
-    "whole": "a new document in the running manager",
+    "whole": "from scratch, in the running manager",
     "ours": "our crm_simulate, whole process",
     "pacemaker": "Pacemaker's crm_simulate, whole process",
 }
@@ -43,12 +45,13 @@ KINDS = {
 
 @dataclass(slots=True)
 class Row:
-    """One input. `goals` are in seconds, by kind; `values` what was measured."""
+    """One input. `goals` are in seconds, by kind; `values` what was measured. `monitor`: a monitor fails, instead of a node."""
 
     title: str
     nodes: int
     primitives: int
     goals: dict[str, float]
+    monitor: bool = False
     values: dict[str, list[Took]] = field(default_factory=dict)
 
     def add(self, kind: str, took: Took) -> None:
@@ -59,6 +62,11 @@ class Row:
         """The median in seconds; None if it was not measured."""
         found = self.values.get(kind, [])
         return statistics.median(getattr(took, f"{clock}_s") for took in found) if found else None
+
+    def ratio(self, kind: str, clock: str) -> float | None:
+        """How many times longer Pacemaker takes; None if either was not measured."""
+        own, theirs = self.median(kind, clock), self.median("pacemaker", clock)
+        return None if own is None or theirs is None or kind == "pacemaker" else theirs / max(own, 1e-6)
 
     def missed(self, clock: str) -> list[str]:
         """The kinds whose median is over the goal."""
@@ -72,6 +80,7 @@ def rows() -> list[Row]:
         Row("8 nodes, 201 primitives", 8, 201, {"event": 0.18}),
         Row("16 nodes, 1001 primitives", 16, 1001, {"event": 1.0}),
         Row("32 nodes, 1001 primitives", 32, 1001, {"event": 2.0}),
+        Row("32 nodes, 1001 primitives, one monitor failed", 32, 1001, {}, monitor=True),
     ]
 
 
@@ -100,7 +109,7 @@ def measure(suite: list[Path], sizes: list[Row], runs: int) -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         if suite:
             table.append(_suite_row(manager, Path(folder), suite))
-        table += [_size(manager, Path(folder), row, runs) for row in sizes]
+        table += [(_monitor if row.monitor else _size)(manager, Path(folder), row, runs) for row in sizes]
     manager.end()
     return table
 
@@ -134,6 +143,21 @@ def _size(manager: Manager, folder: Path, row: Row, runs: int) -> Row:
     return row
 
 
+def _monitor(manager: Manager, folder: Path, row: Row, runs: int) -> Row:
+    """One resource after the other fails, each in a cluster where nothing else happens: told as a change, and as a file."""
+    root = settled(row.nodes, row.primitives)
+    cib = Cib(settled(row.nodes, row.primitives))
+    apply(cib, written(failed_monitor(row.nodes, 0)))
+    path = folder / f"{row.nodes}-{row.primitives}-monitor.xml"
+    path.write_bytes(cib.compact())
+    for at in range(runs):
+        row.add("whole", manager.meet(root))
+        row.add("event", manager.fail(failed_monitor(row.nodes, at)))
+        _processes(row, path, folder)
+    _tell(f"{row.title}: done")
+    return row
+
+
 def _processes(row: Row, path: Path, folder: Path) -> None:
     for kind, program in (("ours", ours()), ("pacemaker", pacemaker())):
         if program is not None:
@@ -161,6 +185,7 @@ def as_json(table: list[Row], runs: int, clock: str) -> dict[str, Any]:
                 "median_s": _rounded(row.median(kind, clock)),
                 "median_cpu_s": _rounded(row.median(kind, "cpu")),
                 "values_s": [_rounded(getattr(took, f"{clock}_s")) for took in row.values[kind]],
+                "pacemaker_takes_times": _rounded(row.ratio(kind, clock)),
                 "goal_s": row.goals.get(kind),
                 "reached": kind not in row.missed(clock) if kind in row.goals else None,
             }
@@ -173,7 +198,7 @@ def as_json(table: list[Row], runs: int, clock: str) -> dict[str, Any]:
 
 def picture(table: list[Row], clock: str) -> str:
     """Cost against size, as SVG: size is how many histories there are (primitives times nodes)."""
-    sized = [row for row in table if row.nodes]
+    sized = [row for row in table if row.nodes and not row.monitor]
     lines = []
     for kind, title in KINDS.items():
         points = [(float(row.nodes * row.primitives), found) for row in sized if (found := row.median(kind, clock)) is not None]
@@ -186,7 +211,8 @@ def _print_table(table: list[Row], clock: str) -> None:
     console = Console()
     if not console.is_terminal:
         console = Console(width=150)
-    shown = Table(title=f"What one decision takes: medians ({'wall clock' if clock == 'wall' else 'processor time'})")
+    measured = "wall clock" if clock == "wall" else "processor time"
+    shown = Table(title=f"What one decision takes: medians ({measured}; in brackets how many times longer Pacemaker takes)")
     shown.add_column("input")
     kinds = [kind for kind in KINDS if any(kind in row.values for row in table)]
     for kind in kinds:
@@ -195,8 +221,14 @@ def _print_table(table: list[Row], clock: str) -> None:
     for row in table:
         missed = row.missed(clock)
         goals = [f"{kind} {_shown(goal)}: {'missed' if kind in missed else 'reached'}" for kind, goal in row.goals.items()]
-        shown.add_row(row.title, *(_shown(row.median(kind, clock)) for kind in kinds), "; ".join(goals))
+        shown.add_row(row.title, *(_cell(row, kind, clock) for kind in kinds), "; ".join(goals))
     console.print(shown)
+
+
+def _cell(row: Row, kind: str, clock: str) -> str:
+    """A median, and how many times longer Pacemaker takes."""
+    ratio = row.ratio(kind, clock)
+    return _shown(row.median(kind, clock)) + ("" if ratio is None else f" ({ratio:.1f})")
 
 
 def _shown(value: float | None) -> str:
@@ -223,7 +255,7 @@ def _options(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--json", action="store_true", help="one JSON document instead of a table")
     parser.add_argument("--svg", type=Path, metavar="FILE", help="draw cost against size")
     parser.add_argument("--runs", type=_count, default=RUNS, metavar="N", help=f"how often each is measured (default {RUNS})")
-    parser.add_argument("--sizes", type=_count, default=4, metavar="N", help="the N smallest made-up clusters only")
+    parser.add_argument("--sizes", type=_count, default=len(rows()), metavar="N", help="the first N made-up clusters only")
     parser.add_argument("--suite", type=Path, default=SUITE, metavar="DIR", help=f"Pacemaker's cases (default {SUITE})")
     parser.add_argument("--every", type=_count, default=8, metavar="N", help="every N-th case of the suite (default 8)")
     help_clock = "what goals are compared with: what passes, or what is used (for a machine that does other work)"

@@ -266,10 +266,11 @@ class Rig:
                         prepared = twin.suppose(change, self.wall_s)
                         assert prepared is not None, "what is supposed does not fit the document"
                         host.follower.put_aside(prepared)
-                case fx.AskPlan(number, wall_s, None):
-                    made = host.follower.plan(wall_s)
+                case fx.AskPlan(number, wall_s, None, keep):
+                    made = host.follower.plan(wall_s, tells=not keep)
                     if made is not None:
-                        assert made.plan == schedule(etree.fromstring(host.follower.xml()), wall_s), "not the plan from scratch"
+                        scratch = schedule(etree.fromstring(host.follower.xml()), wall_s)
+                        assert made.plan == (scratch.decision() if keep else scratch), "not the plan from scratch"
                     self.step(host, fx.PlanMade(number, None if made is None else made.plan, lost=made is None))
                 case fx.AskPlan(number, wall_s, bytes(xml)):
                     self.step(host, fx.PlanMade(number, schedule(etree.fromstring(xml), wall_s)))

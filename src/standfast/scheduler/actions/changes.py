@@ -24,35 +24,38 @@ from standfast.scheduler.orderings.new import new_ordering, order_tasks
 from standfast.scheduler.unpack.entries import History, HistoryEntry
 from standfast.scheduler.unpack.failcounts import clear_failcount, fail_count
 
+Agent = tuple[str | None, str | None, str | None]
+"""Class, provider, type."""
+
 
 def handle_config_changes(cluster: Cluster) -> None:
     """Compare every history with the configuration, on nodes that can act on the difference."""
-    by_name: dict[str, list[Resource]] = {}
+    by_name: dict[str | None, list[tuple[Resource, Agent]]] = {}
     for rsc in walk(cluster.resources):
         if rsc.variant == Variant.PRIMITIVE:
+            agent = rsc.xml.get("class"), rsc.xml.get("provider"), rsc.xml.get("type")
             for name in {rsc.id, rsc.history_id} - {""}:
-                by_name.setdefault(name, []).append(rsc)
+                by_name.setdefault(name, []).append((rsc, agent))
+    for found in by_name.values():
+        found.reverse()
     for node in cluster.nodes:
         if not (node.maintenance or node.available()):
             continue
         for history in cluster.node_history.get(node.name, ()):
-            for rsc in reversed(by_name.get(history.id or "", [])) if history.entries else ():
-                _process(cluster, rsc, node, history)
+            for rsc, agent in by_name.get(history.id, ()) if history.entries else ():
+                if rsc.removed or history.agent != agent or node in rsc.active_nodes:
+                    _process(cluster, rsc, node, history, is_exchanged=history.agent != agent)
 
 
-def _process(
-    cluster: Cluster,
-    rsc: Resource,
-    node: Node,
-    history: History,
-) -> None:
+def _process(cluster: Cluster, rsc: Resource, node: Node, history: History, *, is_exchanged: bool) -> None:
     if rsc.removed:
         top = rsc.top()
         if top.variant != Variant.CLONE or top.unique:
             schedule_cleanup(cluster, rsc, node, optional=False)
         return
     active = node in rsc.active_nodes
-    if _agent_changed(cluster, rsc, node, history.agent, active):
+    if is_exchanged:
+        _agent_changed(cluster, rsc, node, active)
         schedule_cleanup(cluster, rsc, node, optional=False)
     if not active:
         return
@@ -83,18 +86,12 @@ def check_deferred(cluster: Cluster) -> None:
             clear_failcount(cluster, rsc, node, "resource parameters have changed")
 
 
-def _agent_changed(
-    cluster: Cluster, rsc: Resource, node: Node, agent: tuple[str | None, str | None, str | None], active: bool
-) -> bool:
-    now = (rsc.xml.get("class"), rsc.xml.get("provider"), rsc.xml.get("type"))
-    if now == agent:
-        return False
+def _agent_changed(cluster: Cluster, rsc: Resource, node: Node, active: bool) -> None:
     trigger_unfencing(cluster, rsc, node, "Device definition changed")
     if active:
         cluster.tell(notice("scheduler.agent-changed", f"{rsc.id} on {node.name} is restarted", "its agent changed"))
         get_action(cluster, rsc, "stop", node, optional=False)
         rsc.start_pending = True
-    return True
 
 
 def schedule_cleanup(cluster: Cluster, rsc: Resource, node: Node, optional: bool) -> None:

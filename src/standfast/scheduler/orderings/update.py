@@ -44,6 +44,7 @@ INFINITY = 1_000_000
 CHANGED_FIRST, CHANGED_THEN = 1, 2
 _WORDS = {RUNNABLE: "unrunnable", MIGRATABLE: "unmigrateable", OPTIONAL: "required"}
 _DONE = {"stop": "stopped", "start": "running", "notify": "notified", "promote": "promoted", "demote": "demoted"}
+_UNDONE = {done: task for task, done in _DONE.items()}
 # Flags of a relation to act on, in this order, with the flags of the first action that count for each.
 _KINDS = (
     (AR_FIRST_IMPLIES_THEN, OPTIONAL),
@@ -183,9 +184,8 @@ def group_action_flags(op: Op, node: Node | None) -> int:
     """A group's point in time is required if some member's action is, and can't come if some member's can't."""
     assert op.rsc is not None
     flags = OPTIONAL | RUNNABLE | PSEUDO
-    undone = {done: task for task, done in _DONE.items()}
+    task = _UNDONE.get(op.task, op.task)
     for member in op.rsc.children:
-        task = undone.get(op.task, op.task)
         member_op = find_task(member, task, node)
         if member_op is not None:
             member_flags = member.act().action_flags(member_op, node)

@@ -31,7 +31,7 @@ def assign_resources(cluster: Cluster) -> None:
 
 def record_scores(cluster: Cluster, rsc: Resource, function: str) -> None:
     """Keep the scores as they are now, for `-s`; members follow their parent."""
-    if not rsc.removed:
+    if cluster.tells and not rsc.removed:
         entries = sorted(rsc.allowed.values(), key=lambda entry: name_key(entry.node.name))
         cluster.scores.extend(Score(function, rsc.id, entry.node.name, entry.score) for entry in entries)
         for child in rsc.children:

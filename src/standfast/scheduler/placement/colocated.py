@@ -144,6 +144,9 @@ def host_attribute(launcher: Resource, attribute: str, assigned: bool) -> str | 
 def node_value(node: Node | None, attribute: str, rsc: Resource) -> str:
     """The node attribute that a colocation compares for `rsc`, in lower case (nodes' names by default). What is colocated
     with what runs in a bundle can't run in the container, but where the container is."""
+    if node is not None and node.launcher is None:
+        value = node.attrs.get(attribute)
+        return "\0none" if value is None else value.lower()
     bundle = rsc.bundle()
     inside = bundle is not None and bundle.replicas is not None and rsc.top() is bundle.replicas.clone
     if node is not None and node.is_bundle_node and inside and node.launcher is not None:
@@ -153,17 +156,28 @@ def node_value(node: Node | None, attribute: str, rsc: Resource) -> str:
     return ("" if node is None else "\0none") if value is None else value.lower()
 
 
+def values_of(cluster: Cluster, attribute: str, rsc: Resource) -> dict[Node, str]:
+    """`node_value` for every node. (Only what is said of guests depends on who asks.)"""
+    plain = cluster.values.get(attribute)
+    if plain is None:
+        plain = {node: node_value(node, attribute, rsc) for node in cluster.nodes if node.launcher is None}
+        cluster.values[attribute] = plain
+    guests = cluster.nodes if len(plain) < len(cluster.nodes) else ()
+    return plain | {node: node_value(node, attribute, rsc) for node in guests if node not in plain} if guests else plain
+
+
 def apply_to_scores(cluster: Cluster, dependent: Resource, primary: Resource, colocation: Colocation) -> None:
     """The primary has been placed: draw the dependent there, or keep it away."""
     score = colocation.score
     if primary.assigned is None and score < 0:
         return
     wanted = node_value(primary.assigned, colocation.node_attribute, primary)
+    values = values_of(cluster, colocation.node_attribute, dependent)
     table = copy_table(dependent.allowed)
     for entry in table.values():
         if primary.assigned is None:
             entry.score = add_scores(-score, entry.score)
-        elif node_value(entry.node, colocation.node_attribute, dependent) == wanted:
+        elif values[entry.node] == wanted:
             if score < INFINITY:
                 entry.score = add_scores(score, entry.score)
         elif score >= INFINITY:
@@ -175,6 +189,8 @@ def apply_to_scores(cluster: Cluster, dependent: Resource, primary: Resource, co
 
 def note_changes(cluster: Cluster, rsc: Resource, table: dict[str, Allowed], colocation: Colocation) -> None:
     """The ledger's entries for a table that replaces a resource's own."""
+    if not cluster.tells:
+        return
     other = colocation.primary if colocation.primary is not rsc else colocation.dependent
     for node_id, entry in table.items():
         old = rsc.allowed.get(node_id)
@@ -226,11 +242,13 @@ def _best_scores(cluster: Cluster, source: Resource, colocation: Colocation) -> 
                     table[node.id] = Allowed(node, points)
                 else:
                     entry.score = add_scores(entry.score, points)
+    values = values_of(cluster, colocation.node_attribute, source)
     best: dict[str, int] = {}
     for entry in table.values():
         if entry.node.available():
-            value = node_value(entry.node, colocation.node_attribute, source)
-            best[value] = max(entry.score, best.get(value, -INFINITY))
+            value = values[entry.node]
+            if entry.score > best.get(value, -INFINITY - 1):
+                best[value] = entry.score
     return best
 
 
@@ -249,13 +267,17 @@ def _add_matching(
 ) -> None:
     only_positive = walk.nonnegative
     best = _best_scores(cluster, source, colocation)
+    values = values_of(cluster, colocation.node_attribute, walk.target)
+    scaled_points: dict[int, int] = {}
     for entry in table.values():
         if entry.score == HELD:
             continue
-        points = best.get(node_value(entry.node, colocation.node_attribute, walk.target), -INFINITY)
+        points = best.get(values[entry.node], -INFINITY)
         if factor < 0 and points < 0 and not _draws(colocation, points):
             continue
-        new = add_scores(scaled(factor, points), entry.score)
+        if points not in scaled_points:
+            scaled_points[points] = scaled(factor, points)
+        new = add_scores(scaled_points[points], entry.score)
         if only_positive and new < 0:
             if entry.score > 0:
                 entry.score = HELD

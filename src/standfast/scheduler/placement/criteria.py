@@ -6,7 +6,7 @@ from standfast.scheduler.actions.core import find_by_key
 from standfast.scheduler.memory import Allowed, Cluster, Location, Node, ProbeMode, Resource, Variant, op_key, primitives
 from standfast.scheduler.placement.ledger import add_location, ban, note
 from standfast.scheduler.placement.scores import add_scores
-from standfast.scheduler.unpack.failcounts import launched_fail_count
+from standfast.scheduler.unpack.failcounts import any_failures, launched_fail_count
 from standfast.scheduler.values import Role, ms_to_s, parse_int
 
 INFINITY = 1_000_000
@@ -23,10 +23,12 @@ def apply_node_criteria(cluster: Cluster) -> None:
     for rsc in cluster.resources:
         _apply_stickiness(cluster, rsc)
     for node in cluster.nodes:
+        failures = any_failures(node)
         for rsc in cluster.resources:
-            for leaf in primitives(rsc):
+            for leaf in primitives(rsc) if failures else ():
                 _check_threshold(cluster, leaf, node)
-            _apply_exclusive(cluster, rsc, node)
+            if rsc.exclusive_probes:
+                _apply_exclusive(cluster, rsc, node)
 
 
 def apply_location(cluster: Cluster, rsc: Resource, location: Location) -> None:

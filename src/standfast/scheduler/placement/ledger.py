@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from standfast.scheduler.api import INFINITY, Reason
-from standfast.scheduler.memory import Allowed, Cluster, Node, ProbeMode, Resource
+from standfast.scheduler.memory import Allowed, Cluster, Node, ProbeMode, Resource, Variant
 from standfast.scheduler.placement.scores import add_scores
 
 SENTENCES = {
@@ -39,8 +39,8 @@ SENTENCES = {
 
 
 def note(cluster: Cluster, rsc: Resource, node: Node, points: int, source: str, sentence: str = "") -> None:
-    """Write one entry of the ledger, unless it adds nothing."""
-    if points:
+    """Write one entry of the ledger, unless it adds nothing, or nobody will read it."""
+    if points and cluster.tells:
         template = sentence or SENTENCES.get(source, "{rsc} on {node}: {source}")
         text = template if sentence else template.format(rsc=rsc.id, node=node.name, source=source)
         cluster.reasons.append(Reason(rsc.id, node.name, points, source, text))
@@ -54,9 +54,20 @@ def add_location(cluster: Cluster, rsc: Resource, node: Node | None, points: int
         rsc.assigned = None
 
 
-def _add(cluster: Cluster, rsc: Resource, node: Node, points: int, source: str) -> None:
-    if source == "symmetric_default" and (rsc.exclusive_probes or node.probe_mode == ProbeMode.NEVER):
+def allow_everywhere(cluster: Cluster, rsc: Resource) -> None:
+    """A symmetric cluster: every node starts in the table of `rsc` with its own score. (Members of groups and clones have their
+    tables already.)"""
+    if rsc.exclusive_probes:
         return
+    for child in rsc.children if rsc.variant == Variant.BUNDLE else ():
+        allow_everywhere(cluster, child)
+    for node in cluster.nodes:
+        if node.id not in rsc.allowed and node.probe_mode != ProbeMode.NEVER:
+            rsc.allowed[node.id] = Allowed(node, node.score, node.probe_mode)
+            note(cluster, rsc, node, node.score, "node-score")
+
+
+def _add(cluster: Cluster, rsc: Resource, node: Node, points: int, source: str) -> None:
     for child in rsc.children:
         _add(cluster, child, node, points, source)
     entry = rsc.allowed.get(node.id)

@@ -17,21 +17,25 @@ def sorted_nodes(cluster: Cluster, table: dict[str, Allowed], active: Node | Non
     strategy = cluster.option("placement-strategy")
     minimal, balanced = strategy == "minimal", strategy == "balanced"
 
+    def by_score(a: Allowed) -> tuple[int, str]:
+        return (-a.score if a.node.available() else INFINITY), a.node.name
+
+    def by_count(a: Allowed) -> tuple[int, int, bool, str]:
+        node = a.node
+        return (-a.score if node.available() else INFINITY), node.assigned_count, node is not active, node.name
+
     def compare(a: Allowed, b: Allowed) -> int:
         x = a.score if a.node.available() else -INFINITY
         y = b.score if b.node.available() else -INFINITY
         if x != y:
             return -1 if x > y else 1
-        if not minimal:
-            if balanced and (capacity := compare_capacities(a.node, b.node)) != 0:
-                return -1 if capacity < 0 else 1
-            if a.node.assigned_count != b.node.assigned_count:
-                return -1 if a.node.assigned_count < b.node.assigned_count else 1
-            if active is not None and active in (a.node, b.node):
-                return -1 if a.node is active else 1
-        return (a.node.name > b.node.name) - (a.node.name < b.node.name)
+        if (capacity := compare_capacities(a.node, b.node)) != 0:
+            return -1 if capacity < 0 else 1
+        return -1 if by_count(a) < by_count(b) else 1
 
-    return sorted(table.values(), key=cmp_to_key(compare))
+    if balanced:
+        return sorted(table.values(), key=cmp_to_key(compare))
+    return sorted(table.values(), key=by_score if minimal else by_count)
 
 
 def assign_best(cluster: Cluster, rsc: Resource, prefer: Node | None, stop_if_fail: bool) -> bool:

@@ -185,7 +185,8 @@ def _set_role(cluster: Cluster, clone: Resource, instance: Resource, promoted: i
     """Set an instance's next role; 1 if it is promoted."""
     shown = assigned_to(instance)
     where = "" if shown is None else shown.name
-    cluster.scores.append(Score("promotion", instance.id, where, instance.promotion_priority))
+    if cluster.tells:
+        cluster.scores.append(Score("promotion", instance.id, where, instance.promotion_priority))
     place: Allowed | None = None
     if instance.promotion_priority >= 0 and (promoted < clone.clone_data().promoted_max or not clone.managed):
         place = _place_to_promote(clone, instance)

@@ -51,8 +51,8 @@ def take(node: Node, rsc: Resource, sign: int) -> None:
 
 def note_load(cluster: Cluster, step: str, rsc: Resource | None, node: Node) -> None:
     """Keep what a node can carry at this step, or what a resource takes from it, for `crm_simulate -U`."""
-    if rsc is None and node.is_bundle_node:
-        # A replica's capacity is its host's.
+    if not cluster.tells or (rsc is None and node.is_bundle_node):
+        # (A replica's capacity is its host's.)
         return
     values = node.utilization if rsc is None else rsc.utilization
     name = "" if rsc is None else rsc.id

@@ -23,8 +23,11 @@ _PENDING = {
 
 
 def situation_of(cluster: Cluster) -> Situation:
-    """The cluster as its status section shows it."""
+    """The cluster as its status section shows it; empty if that is not wanted."""
     leaves = [leaf for rsc in cluster.resources for leaf in primitives(rsc)]
+    fail_counts = tuple(_fail_counts(cluster, leaves))  # may have something to say about what is configured, wanted or not
+    if not cluster.tells:
+        return Situation()
     counted = [leaf for leaf in leaves if not leaf.removed or leaf.role > Role.STOPPED]
     operations = [
         _operation(entry, rsc_id, node_name) for (node_name, rsc_id), entries in cluster.history.items() for entry in entries
@@ -34,7 +37,7 @@ def situation_of(cluster: Cluster) -> Situation:
         resources=tuple(_resource(rsc) for rsc in cluster.resources if not rsc.removed or is_active(rsc, everywhere=True)),
         failures=tuple(_operation(f.entry, f.rsc.id, f.node.name) for f in cluster.failures),
         operations=tuple(operations),
-        fail_counts=tuple(_fail_counts(cluster, leaves)),
+        fail_counts=fail_counts,
         options=tuple(sorted((name, value) for name, value in cluster.options.items() if value)),
         instances=len(counted),
         disabled=sum(1 for leaf in counted if is_disabled(leaf)),

@@ -120,7 +120,8 @@ def read_entry(element: etree._Element) -> HistoryEntry:
 @dataclass(eq=False, slots=True)
 class History:
     """One `lrm_resource`: its operations in document order and, oldest first, in time (`active_range` is about those); `repeats`
-    says that one is recurring. Shared by all runs that meet the element unchanged, so nothing writes to it or its entries."""
+    says that one is recurring, `idle` that a probe which found nothing is all there is. Shared by all runs that meet the element
+    unchanged, so nothing writes to it or its entries."""
 
     id: str | None
     agent: tuple[str | None, str | None, str | None]
@@ -129,11 +130,13 @@ class History:
     ordered: tuple[HistoryEntry, ...]
     active_range: tuple[int, int]
     repeats: bool
+    idle: bool
 
     def same_as(self, other: History) -> bool:
         """Whether both say the same."""
         return (
-            (self.id, self.agent, self.active_range, self.repeats) == (other.id, other.agent, other.active_range, other.repeats)
+            (self.id, self.agent, self.active_range, self.repeats, self.idle)
+            == (other.id, other.agent, other.active_range, other.repeats, other.idle)
             and [astuple(entry) for entry in self.entries] == [astuple(entry) for entry in other.entries]
             and [entry.id for entry in self.ordered] == [entry.id for entry in other.ordered]
         )
@@ -151,6 +154,16 @@ def read_history(element: etree._Element) -> History:
         ordered=tuple(ordered),
         active_range=active_range(ordered),
         repeats=any(entry.interval_ms for entry in entries),
+        idle=len(entries) == 1 and _found_nothing(entries[0]),
+    )
+
+
+def _found_nothing(entry: HistoryEntry) -> bool:
+    return (
+        entry.is_probe
+        and (entry.status, entry.rc) == (DONE, RC_NOT_RUNNING)
+        and bool(entry.id)
+        and not entry.id.endswith("_last_failure_0")
     )
 
 

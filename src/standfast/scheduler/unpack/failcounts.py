@@ -26,6 +26,14 @@ class Fails:
     last_s: int
 
 
+NO_FAILS = Fails(0, 0)
+
+
+def any_failures(node: Node) -> bool:
+    """Whether a node has any fail count at all: without, that of no resource need be looked for."""
+    return any(name.startswith("fail-count-") for name in node.attrs)
+
+
 def fail_name(rsc: Resource) -> str:
     """The name that fail counts carry: anonymous clones' instances share one."""
     name = rsc.history_id or rsc.id
@@ -40,6 +48,8 @@ def base_name(rsc_id: str) -> str:
 def fail_count(cluster: Cluster, node: Node, rsc: Resource, effective: bool = True, entry: HistoryEntry | None = None) -> Fails:
     """Failures of `rsc` on `node`. `effective` leaves out what failure-timeout has expired; `entry` is the operation being
     looked at, for the check that on-fail=block never expires."""
+    if not any_failures(node):
+        return NO_FAILS
     count, last = 0, 0
     name = fail_name(rsc)
     counts, lasts = f"fail-count-{name}", f"last-failure-{name}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from standfast.base.report import error, warning
 from standfast.scheduler.actions.meta import rsc_params
 from standfast.scheduler.memory import CloneData, Cluster, MultipleActive, QuorumPolicy, Resource, Variant, walk
-from standfast.scheduler.placement.ledger import add_location
+from standfast.scheduler.placement.ledger import add_location, allow_everywhere
 from standfast.scheduler.placement.scores import parse_score
 from standfast.scheduler.rules import Subject, find_element, nvpairs
 from standfast.scheduler.unpack.remotes import is_connection, leave_alone, link_connection, link_launcher, unpack_remote_nodes
@@ -110,7 +110,7 @@ def unpack_resource(
     cluster.by_id.setdefault(rsc.id, rsc)
     nvpairs(cluster, xml, "utilization", Subject(), rsc.utilization)
     if cluster.symmetric:
-        add_location(cluster, rsc, None, 0, "symmetric_default")
+        allow_everywhere(cluster, rsc)
     elif rsc.connection and "container" in rsc.meta:
         add_location(cluster, rsc, None, 0, "remote_connection_default")
     if xml is not element:

@@ -8,8 +8,8 @@ from standfast.base.report import error, notice, warning
 from standfast.scheduler.actions.ops import stop_action
 from standfast.scheduler.actions.places import current_node
 from standfast.scheduler.fencing.ops import fence_node
-from standfast.scheduler.memory import Cluster, Node, QuorumPolicy
-from standfast.scheduler.unpack.history import read_node_history, unpack_node_history
+from standfast.scheduler.memory import Cluster, Node, QuorumPolicy, Resource
+from standfast.scheduler.unpack.history import plain_resources, read_node_history, unpack_node_history
 from standfast.scheduler.unpack.nodes import read_attributes
 from standfast.scheduler.unpack.remotes import determine_online, may_unpack, read_remote_state
 from standfast.scheduler.values import Role, int_or, is_true, ms_to_s, parse_bool, parse_int
@@ -26,9 +26,10 @@ def unpack_status(cluster: Cluster) -> None:
     for state in states:
         _unpack_state(cluster, state)
         read_node_history(cluster, state)
-    while _unpack_histories(cluster, states, everything=False):
+    plain = plain_resources(cluster)
+    while _unpack_histories(cluster, states, plain, everything=False):
         pass
-    _unpack_histories(cluster, states, everything=cluster.fencing_enabled)
+    _unpack_histories(cluster, states, plain, everything=cluster.fencing_enabled)
     for container in reversed(cluster.stop_needed):
         node = current_node(container)
         if node is not None:
@@ -42,7 +43,9 @@ def unpack_status(cluster: Cluster) -> None:
             determine_online(node)
 
 
-def _unpack_histories(cluster: Cluster, states: list[etree._Element], everything: bool) -> bool:
+def _unpack_histories(
+    cluster: Cluster, states: list[etree._Element], plain: dict[str | None, Resource], everything: bool
+) -> bool:
     """One pass over the nodes whose history can be unpacked now; whether there were any. A Pacemaker Remote node's history
     counts once those of its connection and launcher are known, so there may have to be several."""
     progress = False
@@ -60,7 +63,7 @@ def _unpack_histories(cluster: Cluster, states: list[etree._Element], everything
             determine_online(node)
             read_remote_state(cluster, node, state)
         node.unpacked = True
-        unpack_node_history(cluster, node)
+        unpack_node_history(cluster, node, plain)
         progress = True
     return progress
 

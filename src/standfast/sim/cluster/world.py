@@ -89,6 +89,7 @@ class Cluster(World):
         self._recorded: deque[tuple[NodeId, NodeId, int, tuple[str, int], bytes]] = deque(maxlen=RECORDED_MAX)
         self._arrivals = 0
         self.planned = self.foreseen = 0
+        self.plans_every_change = False
         self.heard: list[Callable[[int, NodeId, str], None]] = []
 
     @property
@@ -287,12 +288,16 @@ class Cluster(World):
     # ---- the scheduler's process ------------------------------------------------------------------------------------
 
     def schedule(self, follower: Follower, news: fx.ForScheduler, answer: Callable[[fx.PlanMade], None]) -> None:
-        """What a node's scheduler is told. It plans in some milliseconds, and prepares in no time."""
+        """What a node's scheduler is told. It plans in some milliseconds, and prepares in no time. Whenever it plans, and with
+        `plans_every_change` after every change too, its plan has to be the one from scratch."""
         match news:
             case fx.Document(xml):
                 follower.take(xml)
             case fx.Follow(before, after, change):
                 follower.follow(before, after, change)
+                if self.plans_every_change:
+                    self._followed(follower, fx.AskPlan(0, (self.wall_us + self.now_us) // US_PER_S, keep=True))
+                    follower.check()
             case fx.Foresee(changes):
                 for change in changes:
                     twin = Follower()
@@ -302,20 +307,18 @@ class Cluster(World):
                         follower.put_aside(prepared)
             case fx.AskPlan(number, wall_s, xml):
                 self.planned += 1
-                if xml is not None:
-                    made = fx.PlanMade(number, self._scratch(xml, wall_s))
-                else:
-                    made = self._followed(follower, number, wall_s)
+                made = self._followed(follower, news) if xml is None else fx.PlanMade(number, self._scratch(xml, wall_s))
                 self.at(self._planning.between(4, 40) * US_PER_MS, lambda: answer(made))
 
-    def _followed(self, follower: Follower, number: int, wall_s: int) -> fx.PlanMade:
+    def _followed(self, follower: Follower, question: fx.AskPlan) -> fx.PlanMade:
         """The plan of a document that was kept up by changes: it has to be the one that reading it anew would give."""
-        ready = follower.ready
-        made = follower.plan(wall_s)
+        number, wall_s, ready = question.number, question.wall_s, follower.ready
+        made = follower.plan(wall_s, tells=not question.keep)
         self.foreseen += follower.ready - ready
         if made is None:
             return fx.PlanMade(number, None, lost=True)
-        if made.plan != self._scratch(follower.xml(), wall_s):
+        scratch = self._scratch(follower.xml(), wall_s)
+        if made.plan != (scratch.decision() if question.keep else scratch):
             raise PromiseError(f"at {self.now_us} us: the plan for {follower.version} is not the plan from scratch")
         return fx.PlanMade(number, made.plan)
 
