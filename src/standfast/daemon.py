@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from standfast.openstack.arbiter import Arbiter
 
 ADMIN_GROUP = "haclient"
+FENCE_OPENSTACK = "fence_openstack"
 """Its members may use the local API as root may (Pacemaker's name for them)."""
 
 UDP_HEADERS_BYTES = 48  # IPv6 and UDP; IPv4 needs 20 fewer
@@ -238,10 +239,12 @@ def _agents(start: Start) -> Settings:
     """What every agent is told: where our own tools are, which socket they talk to, and the log of `logging { }`."""
     commands = str(Path(sys.argv[0]).resolve().parent)
     target = start.config.logging.target
+    own = Path(commands) / FENCE_OPENSTACK
     return Settings(
         start.name,
         path=f"{commands}:{Settings(start.name).path}",
         sbin_dir=commands,
+        own_fence_agents=((FENCE_OPENSTACK, str(own)),) if own.exists() else (),
         log_facility=target.syslog_facility if target.to_syslog else "none",
         log_file=target.logfile if target.to_logfile else "",
         debug=target.debug != "off",

@@ -71,7 +71,7 @@ class Node:
         self.controller = Controller(identity, machine)
         self.executor = Executor(settings.agents or Settings(settings.name), settings.parallel_max)
         agents = settings.agents or Settings(settings.name)
-        self.fencing = fencing.Runner(base_environment(agents), settings.boot, agents.fence_dir)
+        self.fencing = fencing.Runner(base_environment(agents), settings.boot, agents.fence_dir, agents.own_fence_agents)
         self.ips = FailoverIps(settings.peers)
         self.openstack = openstack.OpenStack(int(hashlib.sha256(settings.boot.encode()).hexdigest()[:16], 16))
 

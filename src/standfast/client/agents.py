@@ -15,10 +15,12 @@ import re
 import selectors
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
@@ -56,7 +58,8 @@ class Places:
     fence_dirs: tuple[str, ...] = ("/usr/sbin", "/usr/local/sbin")
 
 
-HERE = Places()
+HERE = Places(fence_dirs=(str(Path(sys.executable).parent), *Places().fence_dirs))
+"""This host; the fence agents that come with Standfast lie beside its Python, and go before others of the same name."""
 
 
 def classes() -> tuple[str, ...]:

@@ -51,7 +51,8 @@ _PACKAGES = {
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What every agent of this node is told, whatever its resource. `rsctmp` "" leaves the agents' own default
-    (/run/resource-agents); `extra` is added last, for what the composition root wants its agents' tools to know."""
+    (/run/resource-agents); `extra` is added last, for what the composition root wants its agents' tools to know;
+    `own_fence_agents` are (name, file) of those that come with Standfast, and go before those in `fence_dir`."""
 
     node: str
     ocf_root: str = "/usr/lib/ocf"
@@ -59,6 +60,7 @@ class Settings:
     path: str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     sbin_dir: str = "/usr/sbin"
     fence_dir: str = "/usr/sbin"
+    own_fence_agents: tuple[tuple[str, str], ...] = ()
     rsctmp: str = ""
     log_facility: str = "daemon"
     log_file: str = ""
@@ -116,7 +118,7 @@ def agent_path(agent: Agent, settings: Settings) -> str:
 def fence_agent_path(agent: Agent, settings: Settings) -> str:
     """The file of a fence agent. Raises Refused for a name that is not allowed."""
     _check("agent", _FENCE_AGENT_NAME, agent.type, str(agent))
-    return f"{settings.fence_dir}/{agent.type}"
+    return dict(settings.own_fence_agents).get(agent.type) or f"{settings.fence_dir}/{agent.type}"
 
 
 def fence_agent_lines(request: Request) -> bytes:

@@ -46,11 +46,12 @@ def abilities(xml: bytes) -> Abilities | None:
     return Abilities(actions, argument) if actions else None
 
 
-def path(agent: str, sbin: str = SBIN) -> str:
-    """The agent's file. Raises Refused for a name that is not allowed: the configuration never makes a path of its own."""
+def path(agent: str, sbin: str = SBIN, own: Pairs = ()) -> str:
+    """The agent's file: one of our `own` (name, file), else the one in `sbin`. Raises Refused for a name that is not allowed: the
+    configuration never makes a path of its own."""
     if not _NAME.fullmatch(agent) or not agent.startswith("fence_"):
         raise Refused(error("fencing.agent", f"{agent!r} is no fence agent", "", "use the name of a file /usr/sbin/fence_*"))
-    return f"{sbin}/{agent}"
+    return dict(own).get(agent) or f"{sbin}/{agent}"
 
 
 def lines(parameters: Pairs, action: str, extra: Pairs = ()) -> bytes:

@@ -85,11 +85,12 @@ class _Ending:
 class Runner:
     """See the module."""
 
-    def __init__(self, environment: Pairs, entropy: str, sbin: str = agents.SBIN) -> None:
-        """`entropy` is new in each life: it decides random delays."""
+    def __init__(self, environment: Pairs, entropy: str, sbin: str = agents.SBIN, own: Pairs = ()) -> None:
+        """`entropy` is new in each life: it decides random delays. `own` are (name, file) of agents that come with Standfast."""
         self._environment = environment
         self._entropy = entropy
         self._sbin = sbin
+        self._own = own
         self._works: dict[str, _Work] = {}
         self._runs: dict[int, str] = {}
         self._ending: dict[int, _Ending] = {}
@@ -202,7 +203,7 @@ class Runner:
     def _launch(self, work: _Work, stage: Stage, stdin: object, action: str) -> None:
         assert callable(stdin)
         try:
-            argv, data = (agents.path(work.job.agent, self._sbin),), stdin()
+            argv, data = (agents.path(work.job.agent, self._sbin, self._own),), stdin()
         except Refused as refusal:
             self._finish(work, ok=False, reason=refusal.reports[0].sentence())
             return

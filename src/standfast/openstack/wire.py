@@ -10,9 +10,13 @@ from standfast.openstack.identity import Identity, Nic
 
 def write_request(number: int, cloud: str, request: Request, timeout_ms: int) -> bytes:
     """The line of one call."""
+    given = {"id": number, "cloud": cloud, **request_fields(request, timeout_ms)}
+    return json.dumps(given, separators=(",", ":")).encode() + b"\n"
+
+
+def request_fields(request: Request, timeout_ms: int) -> Json:
+    """What runtime/cloud_session.py wants to know of a call."""
     given: Json = {
-        "id": number,
-        "cloud": cloud,
         "service": str(request.service),
         "method": request.method,
         "path": request.path,
@@ -23,7 +27,7 @@ def write_request(number: int, cloud: str, request: Request, timeout_ms: int) ->
         given["body"] = request.body
     if request.revision is not None:
         given["revision"] = request.revision
-    return json.dumps(given, separators=(",", ":")).encode() + b"\n"
+    return given
 
 
 def read_reply(given: Json) -> Reply:

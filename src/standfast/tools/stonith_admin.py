@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from standfast.base.report import Refused, error
@@ -62,6 +63,7 @@ _ACTIONS = ("list", "registered", "installed", "targets", "query", "metadata", "
             "last", "version", "help")  # fmt: skip
 _FENCE = {"fence": "off", "reboot": "reboot", "unfence": "on"}
 SBIN = "/usr/sbin"
+NAME = "fence_openstack"
 DEFAULT_TIMEOUT_S = 120
 AGENT_TIMEOUT_S = 20
 
@@ -186,9 +188,16 @@ def _device(manager: Manager, options: Options, action: str, name: str) -> int:
 def installed() -> list[str]:
     """Names of the fence agents on this host."""
     try:
-        return sorted(name for name in os.listdir(SBIN) if name.startswith("fence_"))
+        found = {name for name in os.listdir(SBIN) if name.startswith("fence_")}
     except OSError:
-        return []
+        found = set()
+    return sorted(found | {NAME} if os.access(_path(NAME), os.X_OK) else found)
+
+
+def _path(agent: str) -> str:
+    """The agent's file: the one that comes with Standfast lies beside its Python, and goes before another of the same name."""
+    own = Path(sys.executable).parent / agent
+    return str(own) if agent == NAME and own.exists() else f"{SBIN}/{agent}"
 
 
 def _metadata(agent: str) -> int:
@@ -205,7 +214,7 @@ def _metadata(agent: str) -> int:
 
 def _run(agent: str, lines: str) -> tuple[int, str, str]:
     """(exit code, stdout, stderr) of an agent. Raises Refused for one that is not there."""
-    path = f"{SBIN}/{agent}"
+    path = _path(agent)
     if "/" in agent or not os.access(path, os.X_OK):
         raise Refused(error("fencing.agent", f"there is no fence agent {agent} here", "", "stonith_admin -I"), exit_code=5)
     try:
