@@ -178,6 +178,23 @@ def test_kill_of_the_engine_costs_less_than_a_lost_host(cluster: Rig) -> None:
     assert cluster.watch.two_holders_s(start_s) == 0
 
 
+def test_an_engine_that_stands_still_for_a_moment_is_not_dead(cluster: Rig) -> None:
+    """SIGSTOP for less than a second, of either node: its kernel answers, so nobody moves, and the view stays."""
+    hosts = active(cluster)
+    start_s = time.monotonic()
+    views = [cluster.stack.log(host).read_text().count("engine.view") for host in hosts]
+    for host in (*hosts, *hosts):
+        for pid in host.named("sf-engine"):
+            os.kill(pid, signal.SIGSTOP)
+        time.sleep(0.9)
+        for pid in host.named("sf-engine"):
+            os.kill(pid, signal.SIGCONT)
+        time.sleep(1.5)
+    undisturbed(cluster, start_s)
+    assert [cluster.stack.log(host).read_text().count("engine.view") for host in hosts] == views
+    assert all("was not running for" in cluster.stack.log(host).read_text() for host in hosts)
+
+
 def test_kill_of_everything_without_restart(cluster: Rig) -> None:
     lost, other = active(cluster)
     start_s = time.monotonic()

@@ -286,7 +286,7 @@ STANDFAST: Mapping[str, Key] = {
     "silence_floor_ms": _number("u32", 375, 50, 60_000, "the least silence that the adaptive bound may reach"),
     "lease_ms": _number(
         "u32",
-        1500,
+        1750,
         300,
         600_000,
         "how far a confirmation of membership reaches; without one nothing is held (see engines.md)",

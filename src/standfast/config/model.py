@@ -7,7 +7,7 @@ Where the file says nothing, the defaults are ours. This is the one table of the
 | totem.token | 1000 ms | 3000 ms | detection is direct; there it is token + consensus |
 | totem.token_coefficient | 0 ms | 650 ms | the number of nodes does not slow direct heartbeats |
 | standfast.silence_floor_ms | 375 ms | - | the adaptive bound follows what was observed, between this and token |
-| standfast.lease_ms | 1500 ms | - | longer than the bound, shorter than the kernel's lease of an address (2 s) |
+| standfast.lease_ms | 1750 ms | - | longer than the bound, shorter than the kernel's lease of an address (2 s) |
 | totem.interface.mcastport | 5405 + link | 5405 + link | the same |
 | quorum.*, logging.* | as Corosync | | the same |
 """
@@ -24,7 +24,7 @@ TOKEN_MS = 1000
 TOKEN_COEFFICIENT_MS = 0
 TOKEN_WARNING_PERCENT = 75
 SILENCE_FLOOR_MS = 375
-LEASE_MS = 1500
+LEASE_MS = 1750
 PORT_FIRST = 5405
 LINKS_MAX = 8
 KEYFILE = "/etc/corosync/authkey"

@@ -37,6 +37,15 @@ class PeerRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class KernelAnswered:
+    """The host at `address` has answered what it was asked at `asked_us` (AskKernel): it ran then. Its engine may not."""
+
+    link: int
+    address: Address
+    asked_us: int
+
+
+@dataclass(frozen=True, slots=True)
 class TimerFired:
     """The one timer that SetTimer armed. Late firing is how the engine notices that it was paused."""
 
@@ -74,7 +83,7 @@ class ThirdSaid:
     is_lost: bool
 
 
-EngineInput = DatagramReceived | PeerRefused | TimerFired | Requested | ClientGone | Adjusted | ThirdSaid
+EngineInput = DatagramReceived | PeerRefused | KernelAnswered | TimerFired | Requested | ClientGone | Adjusted | ThirdSaid
 
 # ---- effects --------------------------------------------------------------------------------------------------------
 
@@ -95,6 +104,15 @@ class SendDatagram:
     link: int
     address: Address
     data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AskKernel:
+    """Ask the host at `address` for a sign of life that its kernel gives without any process (ICMP echo). Loss is expected."""
+
+    link: int
+    address: Address
+    asked_us: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,4 +155,4 @@ class Halt:
     report: Report
 
 
-EngineEffect = Persist | SendDatagram | SetTimer | ToClient | Tell | AskThird | LeaveThird | Halt
+EngineEffect = Persist | SendDatagram | AskKernel | SetTimer | ToClient | Tell | AskThird | LeaveThird | Halt

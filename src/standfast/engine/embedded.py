@@ -16,7 +16,7 @@ from typing import Any
 from standfast.base.bounded import Full
 from standfast.base.ids import US_PER_MS, Entropy, NodeId
 from standfast.base.report import Refused, error, notice, warning
-from standfast.base.wire import Malformed, Reader, Writer
+from standfast.base.wire import Malformed
 from standfast.engine.api import (
     PAYLOAD_BYTES_MAX,
     Alive,
@@ -41,6 +41,7 @@ from standfast.engine.effects import (
     DatagramReceived,
     EngineEffect,
     EngineInput,
+    KernelAnswered,
     PeerRefused,
     Requested,
     SendDatagram,
@@ -72,10 +73,10 @@ from standfast.engine.messages import (
     Refuse,
     Submit,
     read_packet,
-    write_packet,
 )
 from standfast.engine.ordering.ordering import Ordering
-from standfast.engine.post import Post
+from standfast.engine.orders import order_of, read_order
+from standfast.engine.post import Post, in_packets
 from standfast.engine.pulse import Evidence
 from standfast.engine.quorum.votequorum import VoteQuorum, leaving
 from standfast.engine.quorum.votes import PeerVotes, write_remembered
@@ -86,11 +87,8 @@ from standfast.engine.stall import Stall
 from standfast.engine.status import status_of
 from standfast.engine.third import Third
 
-VERBS = ("expected_votes", "votes", "cancel_wait_for_all", "kill", "leave")
 LINK_OVERHEAD_BYTES = 64
 """What links/ puts around a packet, rounded up: a full segment is one datagram."""
-
-PULSES_PER_LEASE = 3
 
 
 class Engine:
@@ -157,6 +155,8 @@ class Engine:
             self._requested(now_us, event.request)
         elif isinstance(event, PeerRefused):
             self._refused(now_us, event)
+        elif isinstance(event, KernelAnswered):
+            self._kernel_answered(event)
         elif isinstance(event, ThirdSaid):
             self._quorum_changed(self._third.said(now_us, event))
             self._pulse(now_us)
@@ -187,18 +187,10 @@ class Engine:
         return tuple(effects)
 
     def _sealed(self, now_us: int, node: NodeId, records: list[bytes], *, all_links: bool) -> list[SendDatagram]:
-        """As many packets as it takes: a record is never cut here, and small ones share a datagram."""
         room = self._config.mtu_bytes - LINK_OVERHEAD_BYTES
         out: list[SendDatagram] = []
-        batch: list[bytes] = []
-        size = 0
-        for record in records:
-            if batch and size + len(record) > room:
-                out.extend(self._links.send(now_us, node, write_packet(self._me.boot, batch), all_links=all_links))
-                batch, size = [], 0
-            batch.append(record)
-            size += len(record)
-        out.extend(self._links.send(now_us, node, write_packet(self._me.boot, batch), all_links=all_links))
+        for packet in in_packets(self._me.boot, records, room):
+            out.extend(self._links.send(now_us, node, packet, all_links=all_links))
         return out
 
     def _next_us(self) -> int:
@@ -250,6 +242,8 @@ class Engine:
     def _due(self, now_us: int) -> None:
         for node, wants_answer in self._detector.due(now_us):
             self._beat(now_us, node, wants_answer=wants_answer)
+            if wants_answer and self._detector.peers[node].asks_kernel(now_us):
+                self._post.ask_kernel(now_us, [place for place, owner in self._addresses.items() if owner == node])
         self._heard(now_us)
         if self._stall.elapsed(now_us):
             self._resume(now_us)
@@ -376,6 +370,11 @@ class Engine:
         if node is not None:
             self._detector.refused(now_us, node)
 
+    def _kernel_answered(self, event: KernelAnswered) -> None:
+        node = self._addresses.get((event.link, event.address))
+        if node is not None:
+            self._detector.peers[node].kernel_answered(event.asked_us)
+
     # ---- the body that membership works on --------------------------------------------------------------------------
 
     def freeze(self) -> int:
@@ -424,20 +423,21 @@ class Engine:
     # ---- the pulse ------------------------------------------------------------------------------------------------
 
     def _pulse(self, now_us: int) -> None:
-        """Show a pulse when the evidence has moved on by a third of a lease."""
+        """Show a pulse when the evidence has moved on enough, or all that there is when a peer is silent."""
         view, m = self._view, self._membership
         if view is None or m.is_changing or self._stall.is_waiting or self._leaver.is_leaving:
             return
         if len(view.members) == 1 and self._stall.is_recent(now_us) and self._detector.hears:
             return  # woken alone, and somebody is there: a common view comes first
         evidence = self._evidence
-        if now_us + self._times.lease_us - evidence.shown_us < self._times.lease_us // PULSES_PER_LEASE:
-            return  # an acknowledgement of this very instant would not be a third of a lease newer
+        lease_us, is_last = self._times.lease_us, self._detector.has_suspects
+        if not evidence.shows(now_us, now_us + lease_us, lease_us, is_last=is_last):
+            return  # not even an acknowledgement of this very instant would be new enough
         since_us = evidence.since_us(now_us, self._votes, self._votes_needed)
-        until_us = since_us + self._times.lease_us
+        until_us = since_us + lease_us
         third_us = self._third.pulse_end_us(now_us)
         until_us = until_us if third_us is None else min(until_us, third_us)
-        if until_us > now_us and until_us - evidence.shown_us >= self._times.lease_us // PULSES_PER_LEASE:
+        if evidence.shows(now_us, until_us, lease_us, is_last=is_last):
             evidence.shown_us = until_us
             self._post.client(Pulse(until_us))
             if self._client.is_attached:
@@ -486,19 +486,10 @@ class Engine:
 
     def _adjusted(self, now_us: int, event: Adjusted) -> None:
         """An operator's order. Raises Refused when it cannot be followed."""
-        if event.verb not in VERBS:
-            raise Refused(error("engine.unknown-verb", f"{event.verb!r} is no order", remedy="one of " + ", ".join(VERBS)))
         if event.verb == "leave":
             self._leave(now_us)
             return
-        if event.verb == "kill":
-            if event.node not in self._votes:
-                raise Refused(error("engine.unknown-node", f"node {event.node} is not in the nodelist"))
-        else:
-            refusal = self._quorum.refusal(event.verb, event.node, event.value)
-            if refusal is not None:
-                raise Refused(refusal)
-        order = Writer().u8(VERBS.index(event.verb)).u32(event.node).u32(event.value).done()
+        order = order_of(event, self._votes, self._quorum)
         try:
             self._ordering.broadcast(now_us, self._post, EntryKind.ADJUST, order)
         except Full as full:
@@ -507,17 +498,15 @@ class Engine:
 
     def _obey(self, now_us: int) -> None:
         """Follow the operators' orders that were delivered, in their order: every member does the same."""
-        for order in self._ordering.take_orders():
-            reader = Reader(order)
+        for written in self._ordering.take_orders():
             try:
-                verb, node, value = VERBS[reader.u8("verb", len(VERBS) - 1)], NodeId(reader.u32("node")), reader.u32("value")
-                reader.end()
+                order = read_order(written)
             except Malformed as bad:
                 self._post.tell(warning("engine.malformed-order", "an order that does not parse was passed over", str(bad)))
                 continue
-            if verb != "kill":
-                self._quorum_changed(self._quorum.adjust(verb, node, value))
-            elif node == self._me.node:
+            if order.verb != "kill":
+                self._quorum_changed(self._quorum.adjust(order.verb, order.node, order.value))
+            elif order.node == self._me.node:
                 self._post.tell(notice("engine.killed", "an operator has asked this node to leave"))
                 self._leave(now_us)
 

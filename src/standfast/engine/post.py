@@ -8,13 +8,25 @@ durable stands before what is visible to others, because a room asks for Persist
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from standfast.base.ids import NodeId
 from standfast.base.report import Report
 from standfast.engine.api import ClientEvent, Pulse, Quorum, ViewInstalled
-from standfast.engine.effects import AskThird, EngineEffect, Halt, LeaveThird, Persist, SendDatagram, Tell, ToClient
-from standfast.engine.messages import Record, write_record
+from standfast.engine.effects import (
+    Address,
+    AskKernel,
+    AskThird,
+    EngineEffect,
+    Halt,
+    LeaveThird,
+    Persist,
+    SendDatagram,
+    Tell,
+    ToClient,
+)
+from standfast.engine.messages import Record, write_packet, write_record
 
 
 class Post:
@@ -42,6 +54,10 @@ class Post:
     def spread(self, node: NodeId, record: Record) -> None:
         """To `node`, by all links."""
         self._spread.setdefault(node, []).append(write_record(record))
+
+    def ask_kernel(self, now_us: int, places: Sequence[tuple[int, Address]]) -> None:
+        """Whether the host of a silent peer is there, on every link."""
+        self._effects.extend([AskKernel(link, address, now_us) for link, address in places])
 
     def pass_on(self, datagrams: tuple[SendDatagram, ...]) -> None:
         """Sealed already (the links' handshakes): they name nothing that has to be durable first."""
@@ -87,3 +103,16 @@ class Post:
         taken = self._effects, self._records, self._spread, self._halt
         self._effects, self._records, self._spread, self._halt = [], {}, {}, None
         return taken
+
+
+def in_packets(boot: int, records: Sequence[bytes], room: int) -> Iterator[bytes]:
+    """As many packets as it takes: a record is never cut here, and small ones share a packet of `room` bytes."""
+    batch: list[bytes] = []
+    size = 0
+    for record in records:
+        if batch and size + len(record) > room:
+            yield write_packet(boot, batch)
+            batch, size = [], 0
+        batch.append(record)
+        size += len(record)
+    yield write_packet(boot, batch)

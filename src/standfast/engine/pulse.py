@@ -30,6 +30,11 @@ from collections.abc import Mapping, Sequence
 from standfast.base.ids import NodeId
 from standfast.engine.messages import Beat
 
+PULSES_PER_LEASE = 5
+"""So rarely is the manager told that all is well: every third heartbeat at the defaults. What was told last reaches 1.25 s beyond
+the moment at which an engine is stopped (the lease, less three heartbeats since, less the one on its way): a second's pause and
+the way back are borne (ADR 0018)."""
+
 
 class Evidence:
     """Acknowledgements of one view. Invariant: instants only grow, and none is from before another view's end."""
@@ -45,6 +50,12 @@ class Evidence:
         """`node` answers in this very view, and has promised no other (the caller has checked both)."""
         if node in self._acked_us:
             self._acked_us[node] = max(self._acked_us[node], beat.echo_us)
+
+    def shows(self, now_us: int, until_us: int, lease_us: int, *, is_last: bool) -> bool:
+        """Whether a pulse until then is worth showing: a fifth of a lease more than the last one, or anything more when no
+        further evidence may come (`is_last`)."""
+        more_us = until_us - self.shown_us
+        return until_us > now_us and more_us > 0 and (is_last or more_us >= lease_us // PULSES_PER_LEASE)
 
     def since_us(self, now_us: int, votes: Mapping[NodeId, int], votes_needed: int) -> int:
         """The instant s of the module's text; for a node alone, now."""

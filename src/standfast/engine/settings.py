@@ -16,6 +16,9 @@ from standfast.engine.quorum.settings import QuorumSettings
 
 TIME_MS_MAX = 3_600_000
 
+HEARTBEATS_OLD = 2
+"""A pulse rests on a heartbeat sent so many pauses, at most, before the last sign of life of the peer that answered it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Times:
@@ -23,7 +26,8 @@ class Times:
 
     `heartbeat_ms` between two heartbeats to a peer; `suspect_ms` of silence and it is probed every `probe_ms`; it is lost when
     the silence reaches its bound, which adapts between `floor_ms` and `token_ms`. `lease_ms`: see pulse.py; it should exceed
-    the bound, or a lone survivor's pulse may lapse before the view without its peer is installed. `client_first_ms`: how long
+    the bound (and `frozen_us_max` by what a heartbeat's answer may be old), or a lone survivor's pulse may lapse before the view
+    without its peer is installed. `client_first_ms`: how long
     the first manager may take to come after the engine's start; `client_grace_ms`: how long it may be away before the others are
     told; `client_silence_ms`: how long it may leave pulses unanswered.
     """
@@ -33,13 +37,16 @@ class Times:
     probe_ms: int = 25
     floor_ms: int = 375
     token_ms: int = 1000
-    lease_ms: int = 1500
+    lease_ms: int = 1750
     client_first_ms: int = 5000
     client_grace_ms: int = 1500
     client_silence_ms: int = 3000
 
     bound_us_max: int = field(init=False)
     """The longest silence before a peer is lost: the user's token."""
+
+    frozen_us_max: int = field(init=False)
+    """The longest silence of a peer whose kernel answers: half as much again as `token`, as far as the lease bears it."""
 
     bound_us_min: int = field(init=False)
     """The shortest; a token below the floor lowers it, because the user asked for that."""
@@ -62,13 +69,16 @@ class Times:
                 raise Refused(error("engine.time", f"{each.name} {getattr(self, each.name)} is not 1 .. {TIME_MS_MAX}"))
         bound_us_min = min(self.floor_ms, self.token_ms) * US_PER_MS
         suspect_us = min(self.suspect_ms * US_PER_MS, bound_us_min // 2)
+        heartbeat_us = min(self.heartbeat_ms * US_PER_MS, suspect_us * 2 // 3)
+        bound_us_max, lease_us = self.token_ms * US_PER_MS, self.lease_ms * US_PER_MS
         derived = {
-            "bound_us_max": self.token_ms * US_PER_MS,
+            "bound_us_max": bound_us_max,
+            "frozen_us_max": max(bound_us_max, min(bound_us_max * 3 // 2, lease_us - HEARTBEATS_OLD * heartbeat_us)),
             "bound_us_min": bound_us_min,
             "suspect_us": suspect_us,
-            "heartbeat_us": min(self.heartbeat_ms * US_PER_MS, suspect_us * 2 // 3),
+            "heartbeat_us": heartbeat_us,
             "probe_us": min(self.probe_ms * US_PER_MS, bound_us_min // 12),
-            "lease_us": self.lease_ms * US_PER_MS,
+            "lease_us": lease_us,
         }
         for name, value in derived.items():
             object.__setattr__(self, name, value)  # worked out once: the detector reads them for every packet

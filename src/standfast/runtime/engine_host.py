@@ -19,18 +19,20 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from standfast.base.ids import NodeId
-from standfast.base.report import Refused, Report, error
+from standfast.base.report import Refused, Report, error, notice
 from standfast.base.wire import Malformed
 from standfast.engine import ring_wire
 from standfast.engine.effects import (
     Address,
     Adjusted,
+    AskKernel,
     AskThird,
     ClientGone,
     DatagramReceived,
     EngineEffect,
     EngineInput,
     Halt,
+    KernelAnswered,
     LeaveThird,
     PeerRefused,
     Persist,
@@ -43,6 +45,7 @@ from standfast.engine.effects import (
 )
 from standfast.engine.embedded import Engine
 from standfast.runtime.durable import write_file
+from standfast.runtime.echo import COOKIE_BYTES, Echo
 from standfast.runtime.line_server import Caller, Json, LineServer, failure, success
 
 if TYPE_CHECKING:
@@ -87,6 +90,7 @@ class EngineHost:
         self._reload = reload
         self._reopen_logs = reopen_logs
         self._sockets: list[socket.socket] = []
+        self._echoes: list[Echo] = []
         self._timer: asyncio.TimerHandle | None = None
         self._client: asyncio.StreamWriter | None = None
         self._halted: asyncio.Future[Report] | None = None
@@ -111,6 +115,7 @@ class EngineHost:
             sock = _bind(address)
             self._sockets.append(sock)
             loop.add_reader(sock.fileno(), self._readable, link, sock)
+            self._open_echo(loop, link, address)
         with contextlib.suppress(FileNotFoundError):
             self._ring_path.unlink()
         ring = await asyncio.start_unix_server(self._serve_manager, self._ring_path)
@@ -124,9 +129,11 @@ class EngineHost:
             await self._tools.stop()
             if self._third is not None:
                 await self._third.close()
-            for sock in self._sockets:
-                loop.remove_reader(sock.fileno())
-                sock.close()
+            ends: tuple[socket.socket | Echo, ...] = (*self._sockets, *self._echoes)
+            for each in ends:
+                if each.fileno() >= 0:
+                    loop.remove_reader(each.fileno())
+                each.close()
 
     def leave(self) -> None:
         """Leave politely (a signal, a tool): the others learn it at once, then the engine halts."""
@@ -140,6 +147,9 @@ class EngineHost:
             match effect:
                 case SendDatagram(link, address, data):
                     self._send(link, address, data)
+                case AskKernel(link, address, asked_us):
+                    if link < len(self._echoes):
+                        self._echoes[link].ask(address, asked_us)
                 case SetTimer(at_us):
                     self._arm(at_us)
                 case ToClient(event):
@@ -183,6 +193,19 @@ class EngineHost:
                 return
             if target and any(_is_refusal(level, kind, extra) for level, kind, extra in extras):
                 self._step(PeerRefused(link, (target[0], target[1])))
+
+    def _open_echo(self, loop: asyncio.AbstractEventLoop, link: int, address: Address) -> None:
+        echo = Echo(address[0], os.urandom(COOKIE_BYTES))
+        self._echoes.append(echo)
+        if echo.fileno() >= 0:
+            loop.add_reader(echo.fileno(), self._echoed, link, echo)
+        else:
+            why = "a peer that stands still for a moment is taken for dead at the ordinary bound"
+            self._tell(notice("engine.no-echo", f"kernels cannot be asked on {address[0]}: {echo.fault}", why))
+
+    def _echoed(self, link: int, echo: Echo) -> None:
+        for address, asked_us in echo.answers():
+            self._step(KernelAnswered(link, address, asked_us))
 
     # ---- timer, disk, end ----------------------------------------------------------------------------------------
 

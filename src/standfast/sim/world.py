@@ -19,11 +19,13 @@ from standfast.base.report import Refused, Report
 from standfast.engine.api import Alive, Attach, Broadcast, ClientEvent, Congested, Leave, Pulse
 from standfast.engine.effects import (
     Adjusted,
+    AskKernel,
     ClientGone,
     DatagramReceived,
     EngineEffect,
     EngineInput,
     Halt,
+    KernelAnswered,
     PeerRefused,
     Persist,
     Requested,
@@ -274,6 +276,8 @@ class World:
         match effect:
             case SendDatagram():
                 self._send(host, effect.link, effect.address, effect.data)
+            case AskKernel(link, address, asked_us):
+                self._ask_kernel(host, self._target(link, address), KernelAnswered(link, address, asked_us))
             case SetTimer():
                 host.timer += 1
                 timer = host.timer
@@ -314,6 +318,22 @@ class World:
         source_address = self._sources[host.id, link]
         for delay_us in self.network.delays(host.id, target.id, link):
             self.at(delay_us, lambda: self.arrive(host, target, link, source_address, data))
+
+    def _ask_kernel(self, host: Host, target: Host, answer: KernelAnswered) -> None:
+        """An ICMP echo: there, and back if the kernel runs, whatever its processes do."""
+        life = host.life
+
+        def asked() -> None:
+            if self.kernel_runs(target):
+                for back_us in self.network.delays(target.id, host.id, answer.link):
+                    self.at(back_us, lambda: self._give_now(host, life, answer))
+
+        for there_us in self.network.delays(host.id, target.id, answer.link):
+            self.at(there_us, asked)
+
+    def kernel_runs(self, host: Host) -> bool:
+        """Whether a host's kernel answers by itself."""
+        return host.is_powered
 
     def _corrupt(self, target: Host, link: int, source_address: tuple[str, int], data: bytes) -> None:
         """S10: what does not open is not answered, and nobody is told anything. (What was due anyway may go out with it.)"""

@@ -52,6 +52,46 @@ def test_a_silent_peer_is_probed_and_lost_at_the_floor() -> None:
     assert (now_us - last_us) // MS == 375
 
 
+def answering(d: Detector, since_us: int, until_us: int) -> int:
+    """The peer says nothing, its kernel answers every question until then; when it is lost, in ms since it was heard last."""
+    for _ in range(1000):
+        now_us = d.next_us
+        for node, wants in d.due(now_us):
+            if wants and d.peers[node].asks_kernel(now_us) and now_us < until_us:
+                d.peers[node].kernel_answered(now_us)
+        d.check()
+        if not d.hears:
+            return (now_us - since_us) // MS
+    raise AssertionError("never lost")
+
+
+def test_a_silent_peer_whose_kernel_answers_is_borne_for_one_and_a_half_seconds() -> None:
+    d = detector()
+    last_us = alive_until(d, 2_000)
+    assert answering(d, last_us, last_us + 60_000 * MS) == 1_500
+
+
+def test_when_the_kernel_falls_silent_too_the_lowest_bound_counts_from_its_last_answer() -> None:
+    d = detector()
+    last_us = alive_until(d, 2_000)
+    assert 700 <= answering(d, last_us, last_us + 400 * MS) <= 400 + 375
+
+
+def test_an_answer_of_the_kernel_to_what_was_never_asked_proves_nothing() -> None:
+    d = detector()
+    last_us = alive_until(d, 2_000)
+    d.peers[P].kernel_answered(last_us + 5_000 * MS)
+    assert lost_after(d, last_us) == 375
+
+
+def test_a_user_who_wants_a_short_token_gets_it_from_frozen_peers_too() -> None:
+    d = detector(token_ms=400)
+    last_us = alive_until(d, 2_000)
+    assert answering(d, last_us, last_us + 60_000 * MS) == 600
+    assert Times(token_ms=3000).frozen_us_max == 3_000 * MS, "never shorter than the token"
+    assert Times(lease_ms=1300).frozen_us_max // MS == 1_050, "the lease has to bear it"
+
+
 def test_any_packet_ends_suspicion() -> None:
     d = detector()
     last_us = alive_until(d, 1_000)

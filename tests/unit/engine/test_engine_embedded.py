@@ -90,6 +90,43 @@ def test_a_dead_node_is_out_within_425_ms(nodes: int) -> None:
         ears.heard.clear()
 
 
+@pytest.mark.parametrize("paused", [A, B])
+@pytest.mark.parametrize("nodes", [2, 3])
+def test_a_pause_of_a_second_is_no_death_and_nobody_loses_its_pulse(nodes: int, paused: NodeId) -> None:
+    world, ears = settled(nodes)
+    for _ in range(8):
+        world.pause(paused)
+        world.run(US_PER_S)
+        world.resume(paused)
+        world.run(3 * US_PER_S + 77 * US_PER_MS)
+    assert ears.events(ViewInstalled) == []
+    for node in world.hosts:
+        reaches_us = 0
+        for at_us, _, pulse in [each for each in ears.events(Pulse) if each[1] == node]:
+            assert isinstance(pulse, Pulse)
+            assert not reaches_us or world.hosts[node].local_us(at_us) <= reaches_us, "the pulse had lapsed"
+            reaches_us = pulse.until_us
+
+
+def test_a_longer_pause_is_a_death_and_the_sleeper_has_no_pulse_when_the_others_go_on() -> None:
+    for seed in range(1, 9):
+        world = World(seed, 2)
+        ears = Ears(world)
+        for node in world.hosts:
+            world.start(node)
+        world.run(US_PER_S + seed * 31 * US_PER_MS)
+        paused_us = world.now_us
+        ends_us = max(pulse.until_us for _, n, pulse in ears.events(Pulse) if n == B and isinstance(pulse, Pulse))
+        world.pause(B)
+        world.run(3 * US_PER_S)
+        (gone_us,) = [at for at, node, view in ears.events(ViewInstalled) if at > paused_us]
+        assert 1_300 * US_PER_MS <= gone_us - paused_us <= 1_550 * US_PER_MS
+        assert ends_us - world.hosts[B].local_us(gone_us) <= 250 * US_PER_MS + world.times.heartbeat_us
+        survivor = [(at, pulse) for at, n, pulse in ears.events(Pulse) if n == A and at >= paused_us and isinstance(pulse, Pulse)]
+        for (_, before), (at_us, _) in itertools.pairwise(survivor):
+            assert world.hosts[A].local_us(at_us) <= before.until_us, "the survivor's own pulse lapsed meanwhile"
+
+
 def test_a_lone_node_has_its_view_after_375_ms_and_two_share_one_at_once() -> None:
     world = World(5, 2)
     ears = Ears(world)
@@ -148,11 +185,11 @@ def test_flow_control_says_stop_and_go() -> None:
     assert len(ears.events(Delivered)) == 6_000
 
 
-def test_pulses_come_twice_a_second_and_end_with_the_peer() -> None:
+def test_pulses_come_with_every_third_heartbeat_and_end_with_the_peer() -> None:
     world, ears = settled()
     world.run(10 * US_PER_S)
     pulses = [at for at, node, _ in ears.events(Pulse) if node == A]
-    assert 15 <= len(pulses) <= 25
+    assert 24 <= len(pulses) <= 30
     world.network.cut(1, 2, 0)  # A is not heard any more, but hears
     cut_us = world.now_us
     ears.heard.clear()

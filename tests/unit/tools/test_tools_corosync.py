@@ -174,7 +174,7 @@ def test_config_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
         f"warning: {good}:4:1: unknown key totem.tokn: kept, without effect (did you mean token?)\n"
         "cluster c: 1 nodes, 1 votes, quorum not asked for\n"
         "  node 167772161 a: 10.0.0.1 port 5405\n"
-        "a silent node is lost after 375 to 1000 ms; membership is confirmed for 1500 ms\n"
+        "a silent node is lost after 375 to 1000 ms; membership is confirmed for 1750 ms\n"
     )
     bad = tmp_path / "bad.conf"
     bad.write_text(good.read_text().replace("version: 2", "version: 3"))

@@ -112,6 +112,11 @@ class Detector:
                     p.state = State.SUSPECT
         self._next_beat_us = now_us
 
+    @property
+    def has_suspects(self) -> bool:
+        """Whether anybody who is counted in is silent."""
+        return any(p.state is State.SUSPECT for p in self.peers.values())
+
     # ---- time -----------------------------------------------------------------------------------------------------
 
     @property

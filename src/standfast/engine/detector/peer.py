@@ -11,6 +11,11 @@ observed, fading with FADE_US; then
 so that a gap half as long again as the worst of late is still no loss, a quiet network is judged at the floor, and the
 user's `token` is never exceeded.
 
+That bound alone would take every process that stands still for a moment (SIGSTOP, swapping, a starved CPU) for a dead host. So
+the *kernel* of a suspect is asked too (ICMP echo, which needs no process), and while it answers, the silence is borne for up to
+`frozen_us_max`: 1.5 s at the defaults. A host without power, cut off, or stopped as a whole machine answers nothing, and a killed
+process's port is closed: those are known as early as ever (ADR 0018).
+
 Probation. A peer that is lost again T after it came back is flapping (T under a minute). When it is heard again it is HELD: not
 counted in before 2 T (at least 2 s) have passed without one suspicious silence, or a minute without a loss. So what breaks
 every T seconds, however long T is, costs one return and two losses and is then left alone; and whoever pulls a cable every few
@@ -50,6 +55,10 @@ REFUSAL_FORGOTTEN_US = US_PER_S
 """Pause between a refusal and the probe that has to confirm it; how long a first refusal is remembered."""
 
 
+KERNEL_ASK_US = 45_000
+"""Pause between two questions to the kernel of a suspect: with every second probe, so seven or more per lowest bound."""
+
+
 class State(Enum):
     """Whether a peer is counted in: ALIVE and SUSPECT are, HELD (heard, on probation) and ABSENT are not."""
 
@@ -85,6 +94,8 @@ class Peer:
         "ended_boot",
         "heard_us",
         "held_since_us",
+        "kernel_asked_us",
+        "kernel_us",
         "lost_us",
         "node",
         "peak_us",
@@ -114,6 +125,8 @@ class Peer:
         self.calm_needed_us = 0
         self.calm_since_us = 0
         self.held_since_us = 0
+        self.kernel_asked_us = 0
+        self.kernel_us = 0
         self.refused_us: int | None = None
         self.verdict_us: int | None = None
 
@@ -122,9 +135,28 @@ class Peer:
         """Whether this node says that it hears the peer."""
         return self.state in (State.ALIVE, State.SUSPECT)
 
+    @property
+    def borne_us(self) -> int:
+        """The silence that ends it: the bound; and while its kernel goes on answering, longer."""
+        if self.state is not State.SUSPECT or self.kernel_us <= self.heard_us:
+            return self.bound_us
+        answered_us = self.kernel_us - self.heard_us + self.times.bound_us_min
+        return max(self.bound_us, min(answered_us, self.times.frozen_us_max))
+
+    def asks_kernel(self, now_us: int) -> bool:
+        """Whether the suspect's kernel should be asked (again) now."""
+        if self.state is not State.SUSPECT or now_us - self.kernel_asked_us < KERNEL_ASK_US:
+            return False
+        self.kernel_asked_us = now_us
+        return True
+
+    def kernel_answered(self, asked_us: int) -> None:
+        """Its kernel ran after `asked_us`, whatever its engine does."""
+        self.kernel_us = max(self.kernel_us, min(asked_us, self.kernel_asked_us))
+
     def next_us(self) -> int:
         """When `silence` or a probe is due. To be asked only of a peer that is not ABSENT."""
-        limit_us = self.times.suspect_us if self.state is State.ALIVE else self.bound_us
+        limit_us = self.times.suspect_us if self.state is State.ALIVE else self.borne_us
         due_us = self.heard_us + limit_us
         if self.probe_us is not None and self.probe_us < due_us:
             due_us = self.probe_us
@@ -163,7 +195,7 @@ class Peer:
                 self.take(now_us, Sign.GONE)
                 return
         silent_us = now_us - self.heard_us
-        if silent_us >= self.bound_us:
+        if silent_us >= self.borne_us:
             if self.state is State.ALIVE:
                 self.take(now_us, Sign.LATE)
             self.take(now_us, Sign.SILENT)

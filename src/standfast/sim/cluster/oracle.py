@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from standfast.sim.cluster.world import Cluster
     from standfast.sim.host import Host
 
-PULSE_US = 1_600 * US_PER_MS
+PULSE_US = 1_850 * US_PER_MS
 """What is left of a pulse when the others have turned away, at the most, and the time to act on it."""
 
 LEASE_US = 3_300 * US_PER_MS
 """What the kernel keeps of an address that nobody renews, at the most: two seconds, and its own delay."""
 
-STOOD_US = 3_900 * US_PER_MS
+STOOD_US = 4_150 * US_PER_MS
 """The rest of pulse and lease of a machine whose clock stood still with it."""
 
 HEAL_US = 6_000 * US_PER_MS

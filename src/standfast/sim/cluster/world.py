@@ -338,6 +338,10 @@ class Cluster(World):
 
     # ---- old datagrams ----------------------------------------------------------------------------------------------
 
+    def kernel_runs(self, host: Host) -> bool:
+        """A machine that is frozen as a whole answers nothing."""
+        return host.is_powered and not self.machines[host.id].is_frozen
+
     def arrive(self, source: Host, target: Host, link: int, source_address: tuple[str, int], data: bytes) -> None:
         """A datagram reaches a host; every so many are kept, to come again one day."""
         self._arrivals += 1
