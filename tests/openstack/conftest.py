@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from os_lab import OpenStackLab
+from os_lab import OpenStackLab, OwnNetwork
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -24,3 +24,10 @@ def cloud() -> Iterator[OpenStackLab]:
         made.clean()
         yield made
         made.clean()
+
+
+@pytest.fixture
+def own_network() -> Iterator[OpenStackLab]:
+    """Two ports that no other test sees."""
+    with OwnNetwork() as made:
+        yield made

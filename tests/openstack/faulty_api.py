@@ -35,7 +35,7 @@ class FaultyApi:
         self.requests: list[tuple[float, str, str]] = []
         """(when, method, path) of all requests."""
         self.old: list[Any] | None = None
-        """All ports as they were at the first read of the fault `stale`: what a reader that lags behind goes on saying."""
+        """All ports as they were: what a reader that lags behind goes on saying in the fault `stale`."""
         api = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -71,9 +71,9 @@ class FaultyApi:
         self._server.shutdown()
         self._server.server_close()
 
-    def break_down(self, fault: str) -> None:
-        """From now on."""
-        self.hits, self.fault, self.old = 0, fault, None
+    def break_down(self, fault: str, old: list[Any] | None = None) -> None:
+        """From now on. `old` is what `stale` shows; as it is at the first read, where it is not given."""
+        self.hits, self.fault, self.old = 0, fault, old
         if fault == "certificate":  # who is connected has seen the one of before
             for line in list(self._open):
                 with contextlib.suppress(OSError):

@@ -86,8 +86,14 @@ class OpenStackLab:
         return {names[port.device]: port for port in found}
 
     def vip(self, ip: str = VIP) -> Port | None:
-        found = [p for p in model.ports(self.owner.call(requests.list_ports_with([ip]))) if p.owner == model.VIP_OWNER]
+        found = [port for port in self.vips() if ip in port.addresses]
         return found[0] if found else None
+
+    def vips(self) -> list[Port]:
+        """The ports that Standfast made in the nodes' network."""
+        networks = {port.network for port in self.ports().values()}
+        found = model.ports(self.owner.call(requests.list_ports("device_owner", [model.VIP_OWNER])))
+        return [port for port in found if port.network in networks]
 
     def set_pairs(self, port: Port, *ips: str) -> None:
         """Somebody else writes the whole list, without If-Match, as Terraform and the CLI do."""
@@ -101,11 +107,41 @@ class OpenStackLab:
             if own != port.fixed_ips:
                 (now,) = [p for p in self.ports().values() if p.id == port.id]
                 self.owner.call(requests.set_port(now, "", None, own))
-        for port in model.ports(self.owner.call(requests.list_ports("device_owner", [model.VIP_OWNER]))):
+        for port in self.vips():
             self.owner.call(requests.delete_port(port))
 
     def wish(self, *addresses: AddressWish, cluster: str = "test-1", **fields: Any) -> Wish:
         return Wish("lab-owner", cluster, tuple(NodeWish(name) for name in NODES), addresses, **fields)
+
+
+class OwnNetwork(OpenStackLab):
+    """Two ports in a network of their own, of nobody's servers: tests on it and on the servers do not meet."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._network = ""
+
+    def __enter__(self) -> OpenStackLab:
+        made = self._make("networks", {"network": {"name": "of its own"}})
+        self._network = str(made["network"]["id"])
+        subnet = {"network_id": self._network, "ip_version": 4, "cidr": "172.16.0.0/24"}
+        self._make("subnets", {"subnet": subnet})
+        for ip in ADDRESSES:
+            self._make("ports", {"port": {"network_id": self._network, "fixed_ips": [{"ip_address": ip}]}})
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for port in model.ports(self.owner.call(requests.list_ports("network_id", [self._network]))):
+            self.owner.call(requests.delete_port(port))
+        self.owner.call(Request(Service.NETWORK, "DELETE", f"/v2.0/networks/{self._network}"))
+
+    def ports(self) -> dict[str, Port]:
+        found = model.ports(self.owner.call(requests.list_ports("network_id", [self._network])))
+        names = dict(zip(ADDRESSES, NODES, strict=True))
+        return {names[port.addresses[0]]: port for port in sorted(found, key=lambda p: p.addresses) if port.addresses[0] in names}
+
+    def _make(self, kind: str, body: Json) -> Json:
+        return self.owner.call(Request(Service.NETWORK, "POST", f"/v2.0/{kind}", body=body))
 
 
 def go(session: Session, wish: Wish, memory: Memory | None = None, *, is_thorough: bool = True) -> Outcome:

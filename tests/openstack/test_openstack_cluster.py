@@ -112,12 +112,13 @@ def changes(cloud: OpenStackLab, rig: Rig, relay: Relay, third: str) -> None:
     one, two = rig.lab.hosts.values()
     (three,) = rig.lab.others.values()
 
-    def allowing(ip: str) -> set[str]:
-        ports = model.ports(cloud.owner.call(requests.list_ports("allowed_address_pairs", [f"ip_address={ip}"])))
-        return {port.id for port in ports}
-
     both = {port.id for port in cloud.ports().values()}
     every = {*both, third}
+
+    def allowing(ip: str) -> set[str]:
+        ports = model.ports(cloud.owner.call(requests.list_ports("id", sorted(every))))
+        return {port.id for port in ports if port.allows(ip)}
+
     for host, port in zip((one, two, three), (*both, third), strict=True):
         (found,) = model.ports(cloud.owner.call(requests.list_ports("id", [port])))
         prepare(host, found.mac, relay)

@@ -10,7 +10,8 @@ from standfast.base.ids import US_PER_S
 
 CALL_EVERY_US = US_PER_S
 PAUSE_FIRST_US = 2 * US_PER_S
-PAUSE_MAX_US = 20 * US_PER_S
+PAUSE_MAX_US = 12 * US_PER_S
+"""No rarer than the look at a healthy cloud: what comes back is found within a minute, a call that still hangs included."""
 RETRY_AFTER_MAX_US = 60 * US_PER_S
 JITTER_PARTS = 4
 """The pause is lengthened by up to one in so many parts."""

@@ -331,6 +331,7 @@ class Reconciler:
             self._pause.succeeded()
             self._look_at_us = now_us + CHECK_US + self._pause.jitter(CHECK_JITTER_US)
         elif self._writing_rounds <= WRITING_ROUNDS_MAX:
+            self._pause.succeeded()
             self._look_at_us = now_us + SETTLE_US
         else:  # somebody writes as often as we do, or our writes have no effect: go slowly
             self._look_at_us = now_us + self._pause.failed()
