@@ -35,6 +35,7 @@ from standfast.engine.api import (
 from standfast.engine.client import Client, Sign
 from standfast.engine.detector.detector import Detector
 from standfast.engine.detector.peer import State
+from standfast.engine.doubt import Doubt
 from standfast.engine.effects import (
     Adjusted,
     ClientGone,
@@ -129,7 +130,7 @@ class Engine:
         self._leaver = Leaver()
         self._stall = Stall(config.times)
         self._timer_us: int | None = None
-        self._malformed = 0
+        self._doubt = Doubt(self._post.tell)
         self._takes = self._handlers()
 
     # ---- the way in and the way out -------------------------------------------------------------------------------
@@ -287,13 +288,11 @@ class Engine:
         try:
             boot, records = read_packet(message.data)
         except Malformed as bad:
-            self._malformed += 1
-            if self._malformed.bit_count() == 1:  # the 1st, 2nd, 4th, 8th, ...: a flood must not fill the log
-                self._post.tell(
-                    warning("engine.malformed", f"{self._malformed} packets that do not parse, now from {message.peer}", str(bad))
-                )
+            self._doubt.unreadable(now_us, message.peer, str(bad))
             return
         sender = Life(message.peer, boot)
+        if self._doubt.is_lie(now_us, sender, records, self._membership, self._ordering.held):
+            return
         self._detector.heard(now_us, sender.node, boot)
         self._heard(now_us)
         for record in records:
@@ -310,7 +309,7 @@ class Engine:
             Ack: self._ack_came,
             Progress: lambda _, __, record: o.progressed(post, record),
             Fetch: lambda _, life, record: o.fetched(post, life.node, record),
-            Gossip: lambda now_us, _, record: m.gossiped(now_us, post, record),
+            Gossip: lambda now_us, life, record: m.gossiped(now_us, post, life, record),
             Propose: self._propose_came,
             Accept: lambda now_us, life, record: m.accepted(now_us, post, life, record),
             Refuse: lambda now_us, _, record: m.refused(now_us, record),
@@ -552,7 +551,7 @@ class Engine:
 
     def status(self, now_us: int) -> EngineStatus:
         """What the corosync tools print."""
-        counters = (*self._links.counters, ("malformed-packets", self._malformed))
+        counters = (*self._links.counters, ("malformed-packets", self._doubt.malformed), ("lies", self._doubt.lies))
         return status_of(
             now_us,
             self._config,
@@ -578,6 +577,7 @@ class Engine:
         self._quorum.check()
         self._third.check()
         self._client.check()
+        self._doubt.check()
         assert self._rows.mine == self._detector.hears
         assert self._leaver.is_done or self._timer_us == self._next_us()
         assert (self._view is None) == (self._membership.view == NO_VIEW)

@@ -65,10 +65,10 @@ def test_sixty_four_nodes_with_many_cuts_are_divided_in_time() -> None:
 def test_rows_keep_what_can_be_reached_and_the_newest_of_each() -> None:
     a, b, c = (Life(NodeId(n), 10 * n) for n in (1, 2, 3))
     rows = Rows(a, {NodeId(1): 1, NodeId(2): 1, NodeId(3): 1})
-    assert not rows.learn(Gossip((Row(b, 5, (a,)),))), "nobody here hears it"
+    assert not rows.learn(Gossip((Row(b, 5, (a,)),)), b), "nobody here hears it"
     rows.hear((b,))
-    assert rows.learn(Gossip((Row(b, 5, (a, c)), Row(c, 2, (b,)))))
-    assert not rows.learn(Gossip((Row(b, 4, ()),))), "older"
+    assert rows.learn(Gossip((Row(b, 5, (a, c)), Row(c, 2, (b,)))), b)
+    assert not rows.learn(Gossip((Row(b, 4, ()),)), b), "older"
     assert rows.target() == (a, b)
     rows.hear(())
     assert rows.gossip().rows == (Row(a, 2, ()),)
@@ -79,5 +79,5 @@ def test_strangers_in_gossip_are_passed_over() -> None:
     a, b = Life(NodeId(1), 1), Life(NodeId(9), 9)
     rows = Rows(a, {NodeId(1): 1})
     rows.hear((b,))
-    rows.learn(Gossip((Row(b, 1, (a,)),)))
+    rows.learn(Gossip((Row(b, 1, (a,)),)), b)
     assert rows.target() == (a,)

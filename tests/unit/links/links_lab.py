@@ -117,8 +117,11 @@ def pair(link_count: int = 1, mtu_bytes: int = 1400, priorities: tuple[int, ...]
     return lab
 
 
-def snapshot(value: object, skip: frozenset[str] = frozenset({"_complaints"})) -> object:
-    """Everything that Links believes, as plain values: all state but the complaints. Opaque objects count by identity."""
+BOOKKEEPING = frozenset({"_complaints", "handshake_pace", "settled_us"})
+
+
+def snapshot(value: object, skip: frozenset[str] = BOOKKEEPING) -> object:
+    """Everything that Links believes, as plain values, but what serves complaints and floods. Opaque objects by identity."""
     if isinstance(value, dict):
         return tuple((snapshot(k), snapshot(v)) for k, v in value.items())
     if isinstance(value, (list, tuple)):

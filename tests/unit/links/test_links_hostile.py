@@ -84,9 +84,8 @@ def test_recordings_of_many_lives_mixed() -> None:
 
 def test_a_recorded_hello_is_answered_by_a_challenge_and_changes_nothing() -> None:
     lab = busy()
-    lab.boot(A)
-    lab.meet(A, B)
     hello = lab.recorded[0]
+    lab.boot(B)  # the one that had heard it would know it again
     before = snapshot(lab.nodes[B])
     inbound = lab.deliver(hello)
     assert [reply.data[3] for reply in inbound.replies] == [Kind.CHALLENGE]
@@ -100,12 +99,17 @@ def _without_handshake_counter(state: object) -> object:
     return tuple(item for item in state if not (isinstance(item, tuple) and item and item[0] == "_handshakes_sent"))
 
 
-def test_a_challenge_to_a_former_boot_is_not_answered() -> None:
+def test_a_handshake_is_not_answered_twice_in_a_life_nor_for_a_former_boot() -> None:
     lab = busy()
-    challenge = next(flight for flight in lab.recorded if flight.data[3] == Kind.CHALLENGE)
-    assert len(lab.deliver(challenge).replies) == 1
-    lab.boot(challenge.receiver)
-    assert lab.deliver(challenge) == Inbound()
+    greetings = [flight for flight in lab.recorded if flight.data[3] != Kind.DATA]
+    assert {flight.data[3] for flight in greetings} == set(Kind) - {Kind.DATA}
+    assert not [flight for flight in greetings if lab.deliver(flight).replies]
+    lab.boot(A)
+    lab.meet(A, B)
+    for flight in [flight for flight in greetings if flight.receiver == B]:
+        assert lab.deliver(flight).replies == ()
+    challenge = next(flight for flight in greetings if flight.data[3] == Kind.CHALLENGE)
+    assert lab.deliver(challenge).replies == ()
 
 
 # ---- forged, cut, flipped, random -----------------------------------------------------------------------------------

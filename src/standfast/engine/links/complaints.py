@@ -16,7 +16,8 @@ QUIET_US = 60 * US_PER_S
 
 
 class Complaint(StrEnum):
-    """Why a datagram was not believed. STALE is ordinary: it belongs to a session that is over, or not there yet."""
+    """Why a datagram was not believed. STALE is ordinary: its session has just ended, or is not there yet; OUTLIVED is not: its
+    session ended long ago. FLOOD was not looked at."""
 
     MALFORMED = "malformed"
     FOREIGN_CLUSTER = "foreign-cluster"
@@ -25,6 +26,8 @@ class Complaint(StrEnum):
     FORGED = "forged"
     REPLAYED = "replayed"
     STALE = "stale"
+    OUTLIVED = "outlived"
+    FLOOD = "flood"
 
 
 _TEXTS: dict[Complaint, tuple[Severity, str, str, str]] = {
@@ -59,10 +62,22 @@ _TEXTS: dict[Complaint, tuple[Severity, str, str, str]] = {
         "look for a faulty network device, or for a stranger in this network",
     ),
     Complaint.REPLAYED: (
-        Severity.INFO,
+        Severity.NOTICE,
         "datagrams from {source} came twice, or very late",
         "the network duplicates or delays, or somebody repeats recorded datagrams; they are dropped",
         "",
+    ),
+    Complaint.OUTLIVED: (
+        Severity.NOTICE,
+        "datagrams from {source} belong to a session that is over",
+        "they were sealed for an earlier start of one of us, or with an earlier key; they are dropped",
+        "if that node does not hear this one, look for what drops our datagrams; else somebody repeats recorded ones",
+    ),
+    Complaint.FLOOD: (
+        Severity.WARNING,
+        "datagrams from {source} come too fast",
+        "more than {detail}; the rest is dropped unread",
+        "look at that node and at this network: no member of a cluster sends so much",
     ),
 }
 

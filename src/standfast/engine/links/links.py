@@ -11,6 +11,7 @@ Until the seal has opened, nothing changes but counters, and nothing is answered
 from __future__ import annotations
 
 import ipaddress
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -23,6 +24,7 @@ from standfast.engine.effects import Address, SendDatagram
 from standfast.engine.links.complaints import Complaint, Complaints
 from standfast.engine.links.fragments import MESSAGE_BYTES_MAX, Assembly, split
 from standfast.engine.links.keys import BOOT_BYTES, ClusterKey, KeyRing, cluster_tag
+from standfast.engine.links.pace import Pace
 from standfast.engine.links.sealing import DATA_OVERHEAD_BYTES, Head, Kind, read_head, seal, unseal
 from standfast.engine.links.session import Challenger, Proof, Session, read_proof, write_proof
 
@@ -36,6 +38,18 @@ GREET_US = 100 * US_PER_MS
 
 DOUBT_US = US_PER_S
 """A session in which nothing was heard for so long may be over without our knowing: `send` greets too, at this interval."""
+
+LINGER_US = 10 * US_PER_S
+"""What belongs to no session is ordinary for so long after one began, or a key was changed: datagrams are on their way, and the
+peer may not know yet."""
+
+FORMER_MAX = 32
+"""Former boots of a peer that are remembered: no boot comes back, so whatever names one was recorded."""
+
+DATA_PER_S = 20_000
+HANDSHAKES_PER_S = 10_000
+"""What is taken of one peer. Two members with 64 KiB messages and nothing else to do send each other 9,000 a second; a peer that
+is lost greets ten times a second and link. What is over it is dropped before it costs more."""
 
 _WHOLE = b"\x00"
 _FRAGMENT = b"\x01"
@@ -110,7 +124,21 @@ _NOTHING = Inbound()
 class _Peer:
     """What is known of one peer. Mutable, owned by Links."""
 
-    __slots__ = ("addresses", "assembly", "counter", "epoch", "greeted_us", "heard_us", "hears", "id", "session")
+    __slots__ = (
+        "addresses",
+        "assembly",
+        "counter",
+        "data_pace",
+        "epoch",
+        "former",
+        "greeted_us",
+        "handshake_pace",
+        "heard_us",
+        "hears",
+        "id",
+        "session",
+        "settled_us",
+    )
 
     def __init__(self, node: NodeId, addresses: dict[int, Address]) -> None:
         self.id = node
@@ -122,6 +150,10 @@ class _Peer:
         self.assembly = Assembly()
         self.heard_us: dict[int, int] = {}
         self.hears = 0
+        self.former: deque[bytes] = deque(maxlen=FORMER_MAX)
+        self.settled_us: int | None = None
+        self.data_pace = Pace(DATA_PER_S)
+        self.handshake_pace = Pace(HANDSHAKES_PER_S)
 
 
 class Links:
@@ -188,6 +220,7 @@ class Links:
         self._keys = tuple(ClusterKey(key, self._config.cluster_name) for key in keys.live())
         self._own = {key.fingerprint: key.handshake(self._config.local, self._boot) for key in self._keys}
         for p in self._peers.values():
+            p.settled_us = None
             if p.session is not None:
                 p.session.derive(self._keys, self._config.local, self._boot, p.id)
 
@@ -281,16 +314,25 @@ class Links:
         reports = self._complaints.about(now_us, kind, source[0], detail)
         return Inbound(reports=reports) if reports else _NOTHING
 
+    def _stale(self, now_us: int, p: _Peer, source: Address) -> Inbound:
+        """Of another session than the one that stands: ordinary for a while, and then worth a word."""
+        if p.settled_us is None:
+            p.settled_us = now_us
+        kind = Complaint.STALE if now_us - p.settled_us < LINGER_US else Complaint.OUTLIVED
+        return self._doubted(now_us, kind, source)
+
     def _data_came(self, now_us: int, p: _Peer, head: Head, source: Address, datagram: bytes) -> Inbound:
         session = p.session
         traffic = None if session is None else session.opens.get(head.name)
         if session is None or traffic is None:
-            return self._doubted(now_us, Complaint.STALE, source)
+            return self._stale(now_us, p, source)
         if not session.window.is_fresh(head.counter):
             return self._doubted(now_us, Complaint.REPLAYED, source)
         content = unseal(traffic.aead, head, self._config.local, datagram)
         if content is None:
             return self._doubted(now_us, Complaint.FORGED, source)
+        if not p.data_pace.takes(now_us):  # asked when it is the peer's for certain: forged datagrams use up nothing of it
+            return self._doubted(now_us, Complaint.FLOOD, source, f"{DATA_PER_S} a second")
         session.window.mark(head.counter)
         p.heard_us[head.link] = now_us
         try:
@@ -315,9 +357,18 @@ class Links:
         key = next((key for key in self._keys if key.fingerprint == head.name), None)
         if key is None:
             return self._doubted(now_us, Complaint.OTHER_KEY, source)
+        if not p.handshake_pace.takes(now_us):  # before the key is derived, which costs more than all else
+            return self._doubted(now_us, Complaint.FLOOD, source, f"{HANDSHAKES_PER_S} a second")
+        session = p.session if p.session is not None and p.session.boot == head.boot else None
+        if session is not None and not session.greetings.is_fresh(head.counter):
+            return self._doubted(now_us, Complaint.REPLAYED, source)
+        if head.boot in p.former:
+            return self._stale(now_us, p, source)
         content = unseal(key.handshake(p.id, head.boot), head, self._config.local, datagram)
         if content is None:
             return self._doubted(now_us, Complaint.FORGED, source)
+        if session is not None:
+            session.greetings.mark(head.counter)
         try:
             if head.kind is Kind.HELLO:
                 return self._greeted(now_us, p, head)
@@ -325,7 +376,7 @@ class Links:
         except Malformed as bad:
             return self._doubted(now_us, Complaint.MALFORMED, source, str(bad))
         if proof.boot != self._boot:
-            return self._doubted(now_us, Complaint.STALE, source)
+            return self._stale(now_us, p, source)
         if head.kind is Kind.CHALLENGE:
             return self._challenged(now_us, p, head, proof)
         return self._answered(now_us, p, head, source, proof)
@@ -343,7 +394,7 @@ class Links:
     def _answered(self, now_us: int, p: _Peer, head: Head, source: Address, proof: Proof) -> Inbound:
         """ANSWER or CONFIRM: the peer hands a challenge of ours back."""
         if not self._challenger.is_answered(now_us, p.id, head.boot, p.epoch, proof.given):
-            return self._doubted(now_us, Complaint.STALE, source)
+            return self._stale(now_us, p, source)
         replies: tuple[SendDatagram, ...] = ()
         if head.kind is Kind.ANSWER:
             content = write_proof(Proof(head.boot, proof.asked))
@@ -351,9 +402,13 @@ class Links:
         if p.session is not None and p.session.boot == head.boot:
             # Only our CONFIRM was lost. The session stands, and so does its replay window.
             return Inbound(replies=replies)
+        if p.session is not None:
+            p.former.append(p.session.boot)
         p.session = Session(head.boot)
+        p.session.greetings.mark_all(head.counter)
         p.session.derive(self._keys, self._config.local, self._boot, p.id)
         p.epoch += 1
+        p.settled_us = now_us
         p.assembly.clear()
         p.heard_us = {head.link: now_us}
         p.hears = 0

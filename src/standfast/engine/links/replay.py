@@ -34,6 +34,11 @@ class ReplayWindow:
         else:
             self.seen |= 1 << -ahead
 
+    def mark_all(self, counter: int) -> None:
+        """Record `counter` and everything below it, seen or not."""
+        assert counter > self.highest
+        self.highest, self.seen = counter, _MASK
+
     def check(self) -> None:
         """The invariant, for tests and the simulator."""
         assert self.highest >= -1

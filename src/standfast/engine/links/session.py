@@ -84,17 +84,18 @@ def read_proof(content: bytes, *, is_answer: bool) -> Proof:
 class Session:
     """A peer's boot that has proved to be alive, and the keys for both directions.
 
-    Invariant: `window` belongs to `boot` for as long as the session stands, whatever keys come and go, because the peer
-    counts on through a rotation.
+    Invariant: `window` (data) and `greetings` (handshakes of the same boot) belong to `boot` for as long as the session stands,
+    whatever keys come and go, because the peer counts on through a rotation.
     """
 
-    __slots__ = ("boot", "number", "opens", "seals", "window")
+    __slots__ = ("boot", "greetings", "number", "opens", "seals", "window")
 
     def __init__(self, boot: bytes) -> None:
         assert len(boot) == BOOT_BYTES
         self.boot = boot
         self.number = int.from_bytes(boot, "big")
         self.window = ReplayWindow()
+        self.greetings = ReplayWindow()
         self.seals: Traffic
         self.opens: dict[bytes, Traffic] = {}
 
@@ -108,3 +109,4 @@ class Session:
         """The invariant, for tests and the simulator."""
         assert 1 <= len(self.opens) <= 2
         self.window.check()
+        self.greetings.check()

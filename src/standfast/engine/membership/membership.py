@@ -143,6 +143,11 @@ class Membership:
         self._reserve(post, self._seq + 1)
 
     @property
+    def seq(self) -> int:
+        """The highest view number that this node knows of."""
+        return self._seq
+
+    @property
     def is_changing(self) -> bool:
         """Whether this node has promised a view that is not installed: it may be without anybody."""
         return self.promised != self.view
@@ -188,9 +193,9 @@ class Membership:
         if all(life.node != node for life in self._mine()):
             self._gossip_to(now_us, post, node, -1)
 
-    def gossiped(self, now_us: int, post: Post, gossip: Gossip) -> None:
+    def gossiped(self, now_us: int, post: Post, sender: Life, gossip: Gossip) -> None:
         """A peer tells its rows."""
-        if self.rows.learn(gossip):
+        if self.rows.learn(gossip, sender):
             self.consider(now_us, post)
 
     def _gossip(self, now_us: int, post: Post) -> None:

@@ -4,17 +4,20 @@ Owns: the newest row of each life, the digest by which two nodes see that they k
 Does not own: when to gossip, what to conclude (cliques.py).
 
 Only rows that can be reached from this node by hearing (this node's row, the rows of those in it, and so on) are kept: a dead
-node's last words are forgotten as soon as nobody says that he hears it.
+node's last words are forgotten as soon as nobody says that he hears it. Whoever this node hears, and has told its row itself, is
+believed about itself, and nobody else is: one member cannot talk another out of the view. Lives are bounded, so that invented
+ones fill no table and no packet.
 """
 
 from __future__ import annotations
 
 import zlib
+from collections import deque
 from collections.abc import Mapping
 
 from standfast.base.ids import NodeId
 from standfast.engine.membership.cliques import clique_of
-from standfast.engine.messages import Gossip, Life, Row, write_record
+from standfast.engine.messages import ROWS_MAX, Gossip, Life, Row, write_record
 
 
 class Rows:
@@ -27,6 +30,7 @@ class Rows:
         self.me = me
         self._votes = dict(votes)
         self._rows: dict[Life, Row] = {me: Row(me, 0, ())}
+        self._first_hand: dict[Life, None] = {}
         self.changes = 0
         self.digest = 0
         self._digested()
@@ -45,14 +49,23 @@ class Rows:
         self._changed()
         return True
 
-    def learn(self, gossip: Gossip) -> bool:
+    def learn(self, gossip: Gossip, teller: Life) -> bool:
         """Another node tells its rows; True when that is news."""
         before = self._rows
         rows = dict(before)
+        mine = self.mine
+        self._first_hand = {life: None for life in self._first_hand if life in mine}
         for row in gossip.rows:
+            if row.life == self.me or any(life.node not in self._votes for life in (row.life, *row.hears)):
+                continue
             known = rows.get(row.life)
-            if row.life != self.me and row.life.node in self._votes and (known is None or row.version > known.version):
+            is_own, is_settled = row.life == teller, row.life in self._first_hand
+            is_newer = known is None or row.version > known.version
+            # What others said of it before may carry any number: its own first word counts whatever the numbers are.
+            if (is_newer and (is_own or not is_settled)) or (is_own and not is_settled and row != known):
                 rows[row.life] = row
+            if is_own and row.life in mine:
+                self._first_hand[row.life] = None
         self._rows = rows
         self._prune()
         if self._rows == before:
@@ -87,13 +100,19 @@ class Rows:
         self._digested()
 
     def _prune(self) -> None:
-        reached = {self.me: self._rows[self.me]}
-        frontier = [self.me]
+        """Keep what can be reached, nearest first, as long as all the lives that it names fit into one Gossip."""
+        mine = self._rows[self.me]
+        reached = {self.me: mine}
+        named = {self.me, *mine.hears}
+        frontier = deque([self.me])
         while frontier:
-            for life in self._rows[frontier.pop()].hears:
-                if life in self._rows and life not in reached:
-                    reached[life] = self._rows[life]
-                    frontier.append(life)
+            for life in self._rows[frontier.popleft()].hears:
+                row = self._rows.get(life)
+                if row is None or life in reached or len(named.union(row.hears)) > ROWS_MAX:
+                    continue
+                named.update(row.hears)
+                reached[life] = row
+                frontier.append(life)
         self._rows = reached
 
     def _digested(self) -> None:
