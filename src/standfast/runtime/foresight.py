@@ -92,6 +92,8 @@ class Foresight:
                 self._follower.put_aside(_PREPARED.decode(whole))
 
     def _begin(self, change: bytes) -> None:
+        if self._follower.version is None:
+            return  # without a document there is nothing to suppose
         self._follower.key()  # so that neither the child, nor this process when it has happened, need look at what is as it was
         ours, theirs = os.pipe()
         parent = os.getpid()

@@ -104,6 +104,13 @@ def test_nonsense_is_answered_and_the_next_question_too(talk: Talk) -> None:
     assert talk.ask().plan == talk.scratch()
 
 
+def test_without_the_document_nothing_is_prepared_and_it_says_so_when_asked(talk: Talk) -> None:
+    change = Change((Operation(OpKind.MODIFY, "status", xml=lost(3)),), BY_HAND)
+    talk.tell(Foresee((encode_change(change),)))
+    time.sleep(0.1)
+    assert talk.ask().lost
+
+
 def test_questions_are_answered_while_it_prepares_and_what_was_foreseen_is_right(talk: Talk) -> None:
     talk.tell(Document(talk.cib.compact()))
     changes = [Change((Operation(OpKind.MODIFY, "status", xml=lost(n)),), BY_HAND) for n in (2, 3)]

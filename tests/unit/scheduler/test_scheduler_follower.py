@@ -56,6 +56,9 @@ class Cluster:
         made = self.follower.plan(now_s, tells=tells)
         assert made is not None
         self.follower.check()
+        twin = Follower()
+        twin.take(self.cib.compact())
+        assert self.follower.key() == twin.key(), "what was foreseen would not be recognised"
         wanted = scratch(self.cib, now_s)
         return made.plan == (wanted if tells else wanted.decision())
 

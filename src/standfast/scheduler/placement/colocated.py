@@ -307,7 +307,8 @@ def add_colocated_scores(
             if not walk.this_with and not has_influence(chained):
                 continue
             other = chained.primary if walk.this_with else chained.dependent
-            chained_factor = float32(float32(factor * chained.score) / INFINITY)
+            is_whole = factor == 1.0 and chained.score == INFINITY
+            chained_factor = 1.0 if is_whole else float32(float32(factor * chained.score) / INFINITY)
             other.act().add_colocated_scores(cluster, inner, other, chained, chained_factor)
         assert inner.table is not None
         work = inner.table

@@ -55,6 +55,8 @@ def float32(value: float) -> float:
 
 def scaled(factor: float, points: int) -> int:
     """`factor * points` in single precision, rounded half away from zero, and never to zero unless `points` or `factor` is."""
+    if factor == 1.0:
+        return points  # a score has fewer digits than single precision holds
     delta_f = float32(factor * points)
     # C adds 0.5 as a double before it truncates.
     delta = int(delta_f - 0.5) if delta_f < 0 else int(delta_f + 0.5)
