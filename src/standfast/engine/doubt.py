@@ -60,6 +60,11 @@ class Standing(Protocol):
         ...
 
     @property
+    def configured(self) -> Sequence[NodeId]:
+        """The nodes of the nodelist."""
+        ...
+
+    @property
     def seq(self) -> int:
         """The highest view number that it knows of."""
         ...
@@ -143,8 +148,13 @@ def _wrong(sender: Life, record: Record, here: Standing, held: int) -> str:
             return f"a segment of {len(data)} bytes" if len(data) > SEGMENT_BYTES_MAX else ""
         case Progress(view=view):
             return _of_coordinator("progress", view, sender)
-        case Propose(id=view) | Install(id=view):
+        case Propose(id=view):
             return _of_coordinator("a proposal", view, sender) or _number(view.seq, here)
+        case Install(id=view, origins=origins):
+            # Whoever does not hear a member refuses the proposal, so this node cannot have accepted one with a stranger.
+            strangers = [origin.life.node for origin in origins if origin.life.node not in here.configured]
+            stranger = f"a view with node {strangers[0]}, which the nodelist does not have" if strangers else ""
+            return _of_coordinator("a view", view, sender) or _number(view.seq, here) or stranger
         case Recover(id=view, old=old, cut=cut):
             return _of_coordinator("a cut", view, sender) or _held(old, cut, here, held)
         case Accept(id=view, old=old, held=theirs):

@@ -131,6 +131,10 @@ def lies(scene: Scene) -> dict[str, Record]:
         "what is stable, in the coordinator's name": Progress(view, 500),
         "a proposal in another's name": Propose(high, (a, b, c)),
         "an installation in another's name": Install(high, (Origin(a, view, 0, PeerVotes(1, 3)),)),
+        "a view with a stranger": Install(
+            ViewId(view.seq + 1, C),
+            (Origin(c, view, 0, PeerVotes(1, 3)), Origin(Life(NodeId(9), 1), NO_VIEW, 0, PeerVotes(1, 3))),
+        ),
         "a cut in another's name": Recover(high, view, 5, C),
         "a view number that leaves no higher one": Beat(False, 1, 0, 0, NO_VIEW, far, 0),
         "the same in a refusal": Refuse(view, far),

@@ -116,7 +116,7 @@ class Membership:
         # Whatever an earlier life installed lies within its reservation: this life accepts only what lies above it.
         self.promised = ViewId(self._reserved, NodeId(0xFFFF_FFFF)) if self._reserved else NO_VIEW
         self.is_suspended = False
-        self._configured = tuple(configured)
+        self.configured = tuple(configured)
         self._body = body
         self._seq = self._reserved
         self._proposal: Proposal | None = None
@@ -252,7 +252,7 @@ class Membership:
         """Until when to wait before proposing `target`."""
         everybody = len(target) == len(self._mine()) + 1  # nobody who is heard is left out
         wait_us = max(self._rival_us, now_us if everybody else self._rows_since_us + SETTLE_US)
-        if self.view == NO_VIEW and len(target) < len(self._configured):
+        if self.view == NO_VIEW and len(target) < len(self.configured):
             wait_us = max(wait_us, self._alone_us)
         return wait_us
 
@@ -279,7 +279,7 @@ class Membership:
         for node in missing:
             # A member that accepts, and knows no better than before, would leave again: on a wire that loses most of what it
             # carries the rows may not have come through, so they ride along (in a large cluster only with what is said again).
-            if (is_again or len(self._configured) <= ROWS_ALONG_MAX) and self._digests.get(node) != self.rows.digest:
+            if (is_again or len(self.configured) <= ROWS_ALONG_MAX) and self._digests.get(node) != self.rows.digest:
                 post.send(node, self.rows.gossip())
             post.send(node, Propose(proposal.id, proposal.members))
         if not missing:
