@@ -121,18 +121,29 @@ def run_engine(start: Start) -> int:
         return 0
     from standfast.engine.embedded import Engine
     from standfast.runtime.engine_host import EngineHost
+    from standfast.runtime.keyfiles import KeyFiles
 
-    key = _key(start.config)
+    keys = None if start.config.totem.key else KeyFiles(Path(start.config.totem.keyfile))
+    ring = KeyRing(AuthKey(key_of_text(start.config.totem.key))) if keys is None else keys.ring()
     folder = start.paths.state_dir / "engine"
     make_folder(folder)
-    engine = Engine(engine_config(start, key), os.urandom, _remembered(folder))
+    engine = Engine(engine_config(start, ring), os.urandom, _remembered(folder))
     binds = tuple(address for address in _addresses(start.config, start.node) if address is not None)
     log = Log(start.config.logging, "TOTEM")
     for report in (*start.config.notices, *host.protect_engine(start.config.system.sched_rr)):
         log.report(report)
     admin_gid = host.group_id(ADMIN_GROUP)
     engine_host = EngineHost(
-        engine, binds, folder, start.paths.run_dir, log.report, lambda: _reload(start), log.reopen, admin_gid, _arbiter(start)
+        engine,
+        binds,
+        folder,
+        start.paths.run_dir,
+        log.report,
+        lambda: _reload(start),
+        log.reopen,
+        admin_gid,
+        _arbiter(start),
+        keys,
     )
 
     async def serve() -> Report:
@@ -252,7 +263,7 @@ def _agents(start: Start) -> Settings:
     )
 
 
-def engine_config(start: Start, key: bytes) -> EngineConfig:
+def engine_config(start: Start, keys: KeyRing) -> EngineConfig:
     """The engine's settings, out of corosync.conf."""
     config = start.config
     return EngineConfig(
@@ -262,7 +273,7 @@ def engine_config(start: Start, key: bytes) -> EngineConfig:
             EngineNode(node.id, start.name if node.id == start.node.id else node.name, _addresses(config, node), node.votes)
             for node in config.nodelist
         ),
-        keys=KeyRing(AuthKey(key)),
+        keys=keys,
         quorum=quorum_settings(config.quorum),
         times=Times(token_ms=config.silence_ms_max, floor_ms=config.own.silence_floor_ms, lease_ms=config.own.lease_ms),
         mtu_bytes=max(512, config.totem.netmtu - UDP_HEADERS_BYTES) if config.totem.netmtu else 1400,
@@ -281,7 +292,7 @@ def quorum_settings(section: QuorumSection) -> QuorumSettings:
     return QuorumSettings(
         expected_votes=section.expected_votes or 0,
         two_node=section.two_node,
-        wait_for_all=section.wait_for_all or None,
+        wait_for_all=section.wait_for_all,
         last_man_standing=section.last_man_standing,
         last_man_standing_window_ms=section.last_man_standing_window_ms,
         auto_tie_breaker=section.auto_tie_breaker,
@@ -321,12 +332,6 @@ def _addresses(config: ClusterConfig, node: NodeConfig) -> tuple[Address | None,
     by_link = dict(node.addresses)
     links = max((link for member in config.nodelist for link, _ in member.addresses), default=0) + 1
     return tuple((by_link[link], config.port(link)) if link in by_link else None for link in range(links))
-
-
-def _key(config: ClusterConfig) -> bytes:
-    if config.totem.key:
-        return key_of_text(config.totem.key)
-    return host.load_key(Path(config.totem.keyfile))
 
 
 def _remembered(folder: Path) -> dict[str, bytes]:

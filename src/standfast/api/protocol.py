@@ -33,6 +33,7 @@ Verbs of the engine (RUN_DIR/engine.sock)
 | engine.adjust | adjust: expected_votes / votes / cancel_wait_for_all / kill / leave, node, value | |
 | engine.reload | | reload of corosync.conf: reports |
 | engine.reopen_logs | | |
+| engine.rekey | step: begin / finish / status | made, moving, lacking: node ids, file |
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from standfast.base.ids import NodeId
 from standfast.base.report import Report
 from standfast.engine.api import ClientEvent, ClientRequest
+from standfast.engine.links.keys import KeyRing
 
 Address = tuple[str, int]
 """(IP address as text, UDP port)."""
@@ -72,6 +73,13 @@ class Adjusted:
 
 
 @dataclass(frozen=True, slots=True)
+class Rekeyed:
+    """The cluster's keys were read again: these count from now on."""
+
+    keys: KeyRing
+
+
+@dataclass(frozen=True, slots=True)
 class ThirdSaid:
     """The third opinion: this node may act from `from_us` to `until_us` (0: not). `is_first`: what it has it keeps before, too.
     `is_lost`: decided against it, not merely without an answer."""
@@ -83,7 +91,9 @@ class ThirdSaid:
     is_lost: bool
 
 
-EngineInput = DatagramReceived | PeerRefused | KernelAnswered | TimerFired | Requested | ClientGone | Adjusted | ThirdSaid
+EngineInput = (
+    DatagramReceived | PeerRefused | KernelAnswered | TimerFired | Requested | ClientGone | Adjusted | Rekeyed | ThirdSaid
+)
 
 # ---- effects --------------------------------------------------------------------------------------------------------
 

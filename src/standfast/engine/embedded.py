@@ -44,6 +44,7 @@ from standfast.engine.effects import (
     EngineInput,
     KernelAnswered,
     PeerRefused,
+    Rekeyed,
     Requested,
     SendDatagram,
     SetTimer,
@@ -161,6 +162,8 @@ class Engine:
         elif isinstance(event, ThirdSaid):
             self._quorum_changed(self._third.said(now_us, event))
             self._pulse(now_us)
+        elif isinstance(event, Rekeyed):
+            self._links.rotate(event.keys)
         elif isinstance(event, ClientGone):
             self._client.take(now_us, Sign.LOST)
             self._post.has_client = self._client.is_attached
@@ -563,6 +566,12 @@ class Engine:
             client_attached=self._client.is_attached,
             counters=counters,
         )
+
+    @property
+    def lacking_key(self) -> tuple[str, ...]:
+        """On the way to another key: the nodes that have not shown to have it, by name or address."""
+        lacking = [node for node in self._config.peers if node.id in self._links.lacking]
+        return tuple(node.name or next((a[0] for a in node.addresses if a), str(node.id)) for node in lacking)
 
     @property
     def has_probationers(self) -> bool:

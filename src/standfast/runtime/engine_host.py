@@ -36,6 +36,7 @@ from standfast.engine.effects import (
     LeaveThird,
     PeerRefused,
     Persist,
+    Rekeyed,
     Requested,
     SendDatagram,
     SetTimer,
@@ -46,6 +47,7 @@ from standfast.engine.effects import (
 from standfast.engine.embedded import Engine
 from standfast.runtime.durable import write_file
 from standfast.runtime.echo import COOKIE_BYTES, Echo
+from standfast.runtime.keyfiles import KeyFiles
 from standfast.runtime.line_server import Caller, Json, LineServer, failure, success
 
 if TYPE_CHECKING:
@@ -78,9 +80,11 @@ class EngineHost:
         reopen_logs: Callable[[], None],
         admin_gid: int | None,
         arbiter: Arbiter | None = None,
+        keys: KeyFiles | None = None,
     ) -> None:
         """`binds` is the local address of each link, by link number; `admin_gid` may use the tools' socket beside root; `arbiter`
-        is asked for the third opinion, if any."""
+        is asked for the third opinion, if any. Without `keys` (the key stands in corosync.conf) it cannot be changed live."""
+        self._keys = keys
         self._arbiter = arbiter
         self._third: ThirdLine | None = None
         self._engine = engine
@@ -101,6 +105,7 @@ class EngineHost:
             "engine.adjust": self._adjust,
             "engine.reload": self._reloaded,
             "engine.reopen_logs": self._reopened,
+            "engine.rekey": self._rekey,
         }
 
     async def run(self) -> Report:
@@ -295,6 +300,38 @@ class EngineHost:
             )
         self._step(Adjusted(verb, NodeId(node), value))
         return success(request)
+
+    def _rekey(self, caller: Caller, request: Json) -> Json:
+        """`step`: begin (make or read the next key), finish (it is the key), status."""
+        if caller.uid != 0:
+            return failure(request, error("engine.not-root", "only root may change the key", "", "use sudo"), exit_code=4)
+        if self._keys is None:
+            what = "the key stands in corosync.conf (totem.key)"
+            return failure(
+                request, error("engine.key-inline", what, "", "move it to a file (totem.keyfile), then it can be changed")
+            )
+        step, made = request.get("step", "status"), False
+        lacking = self._engine.lacking_key
+        if step == "finish" and not self._keys.next.exists():
+            return failure(request, error("engine.no-next-key", f"there is no {self._keys.next}", "nothing is under way"))
+        if step == "finish" and lacking:
+            remedy = f"copy {self._keys.next} there and run `crm cluster rotate-key begin`; start what is down"
+            what = f"not seen with the next key yet: {', '.join(lacking)}"
+            return failure(request, error("engine.key-lacking", what, "without the old one they would be lost", remedy))
+        if step == "begin":
+            made = self._keys.begin()
+        elif step == "finish":
+            self._keys.finish()
+        if step in ("begin", "finish"):
+            self._step(Rekeyed(self._keys.ring()))
+            self._tell(notice("engine.rekeyed", "the key was taken over" if step == "finish" else "a next key is known"))
+        return success(
+            request,
+            made=made,
+            moving=self._keys.next.exists(),
+            lacking=list(self._engine.lacking_key),
+            file=str(self._keys.next),
+        )
 
     def _reloaded(self, _: Caller, request: Json) -> Json:
         return success(request, reports=[report._asdict() for report in self._reload()])

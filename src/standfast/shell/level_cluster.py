@@ -60,6 +60,31 @@ class ClusterLevel(Level):
         assert call.name
         return self._act("disable", UNITS)
 
+    @command("rotate-key [begin|finish|status]", "change the cluster's key while it runs, node by node in any order")
+    def do_rotate_key(self, call: Call) -> bool:
+        """begin: make the next key, or take the one that was copied here; finish: drop the old one; status: who lacks it."""
+        from standfast.client.connection import Connection
+
+        step = call.words[0] if call.words else "status"
+        if step not in ("begin", "finish", "status") or len(call.words) > 1:
+            raise Refused(
+                error("shell.usage", f"{' '.join(call.words)!r} is no step", "", "usage: rotate-key [begin|finish|status]")
+            )
+        answer = Connection("engine").call("engine.rekey", step=step)
+        write, file = self.session.output.write, answer["file"]
+        lacking = ", ".join(map(str, answer["lacking"]))
+        if step == "finish":
+            write("This node uses the next key alone. Finish on the others too, in any order.")
+        elif not answer["moving"]:
+            write("One key is in use. `crm cluster rotate-key begin` makes the next one.")
+        elif lacking:
+            write(f"{'Made ' if answer['made'] else ''}{file}: both keys are accepted here.")
+            write(f"Not seen with the next key yet: {lacking}. On each of them: copy {file} there (mode 0400, by scp),")
+            write("then `crm cluster rotate-key begin`. In any order; nothing stops meanwhile, and there is no hurry.")
+        else:
+            write("All nodes have the next key. `crm cluster rotate-key finish` on each of them, in any order.")
+        return True
+
     def _act(self, verb: str, units: tuple[str, ...]) -> bool:
         for unit in units:
             code, text = _systemctl(verb, unit)

@@ -69,10 +69,15 @@ class KeyRing:
 
     A rotation takes three sweeps over the nodes, each finished before the next begins: (old, also new), (new, also old),
     (new). No node stops, and no datagram is refused on the way.
+
+    With `is_moving` the sweeps need no order: each node gets (old, also new, moving) when it happens to, asks every peer whether
+    it has the new key too, and seals with the new one for whoever has proved it. When all have, the old one can go, here as
+    there, in any order again. It may stay half done for as long as anybody likes.
     """
 
     send: AuthKey
     also: AuthKey | None = None
+    is_moving: bool = False
 
     def live(self) -> tuple[AuthKey, ...]:
         """The keys that open datagrams, the sending one first."""

@@ -172,6 +172,7 @@ class Links:
         self._complaints = Complaints()
         self._handshakes_sent = 0
         self._keys: tuple[ClusterKey, ...] = ()
+        self._new = b""
         self._own: dict[bytes, AESGCM] = {}
         self._peers: dict[NodeId, _Peer] = {}
         self._sources: dict[tuple[int, Address], NodeId] = {}
@@ -218,6 +219,7 @@ class Links:
     def rotate(self, keys: KeyRing) -> None:
         """Use another key ring from now on. Sessions stand: both sides count on, under other keys."""
         self._keys = tuple(ClusterKey(key, self._config.cluster_name) for key in keys.live())
+        self._new = self._keys[1].fingerprint if keys.is_moving and len(self._keys) == 2 else b""
         self._own = {key.fingerprint: key.handshake(self._config.local, self._boot) for key in self._keys}
         for p in self._peers.values():
             p.settled_us = None
@@ -227,11 +229,11 @@ class Links:
     # ---- outward --------------------------------------------------------------------------------------------------
 
     def greet(self, now_us: int, peer: NodeId) -> tuple[SendDatagram, ...]:
-        """Start or repeat the handshake with `peer`, on every link."""
+        """Start or repeat the handshake with `peer`, on every link; on the way to another key, with that key too."""
         p = self._peers[peer]
         p.greeted_us = now_us
-        fingerprint = self._keys[0].fingerprint
-        return tuple(self._handshake(p, link, Kind.HELLO, fingerprint, b"") for link in p.addresses)
+        prints = (self._keys[0].fingerprint, self._new) if self._new else (self._keys[0].fingerprint,)
+        return tuple(self._handshake(p, link, Kind.HELLO, each, b"") for each in prints for link in p.addresses)
 
     def send(self, now_us: int, peer: NodeId, data: bytes, *, all_links: bool = False) -> tuple[SendDatagram, ...]:
         """Seal `data` for `peer`, on its best link or on all of them (then it arrives once by each).
@@ -249,10 +251,16 @@ class Links:
         return greeting + tuple(self._sealed(p, p.session, link, content) for link in links for content in contents)
 
     def _should_greet(self, now_us: int, p: _Peer) -> bool:
-        if p.session is not None and now_us - max(p.heard_us.values()) < DOUBT_US:
+        is_asking = self._new != b"" and p.session is not None and not p.session.has_new
+        if p.session is not None and now_us - max(p.heard_us.values()) < DOUBT_US and not is_asking:
             return False
         pause_us = GREET_US if p.session is None else DOUBT_US
         return p.greeted_us is None or now_us - p.greeted_us >= pause_us
+
+    @property
+    def lacking(self) -> tuple[NodeId, ...]:
+        """On the way to another key: the peers that have not proved to have it, those that are away included."""
+        return tuple(p.id for p in self._peers.values() if self._new and (p.session is None or not p.session.has_new))
 
     def _sealed(self, p: _Peer, session: Session, link: int, content: bytes) -> SendDatagram:
         head = Head(Kind.DATA, self._cluster, self._config.local, link, session.seals.tag, b"", p.counter)
@@ -369,6 +377,8 @@ class Links:
             return self._doubted(now_us, Complaint.FORGED, source)
         if session is not None:
             session.greetings.mark(head.counter)
+            if head.name == self._new:
+                session.move()
         try:
             if head.kind is Kind.HELLO:
                 return self._greeted(now_us, p, head)
@@ -407,6 +417,8 @@ class Links:
         p.session = Session(head.boot)
         p.session.greetings.mark_all(head.counter)
         p.session.derive(self._keys, self._config.local, self._boot, p.id)
+        if head.name == self._new:
+            p.session.move()
         p.epoch += 1
         p.settled_us = now_us
         p.assembly.clear()

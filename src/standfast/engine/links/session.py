@@ -88,7 +88,7 @@ class Session:
     whatever keys come and go, because the peer counts on through a rotation.
     """
 
-    __slots__ = ("boot", "greetings", "number", "opens", "seals", "window")
+    __slots__ = ("boot", "greetings", "has_new", "number", "opens", "outward", "seals", "window")
 
     def __init__(self, boot: bytes) -> None:
         assert len(boot) == BOOT_BYTES
@@ -96,14 +96,23 @@ class Session:
         self.number = int.from_bytes(boot, "big")
         self.window = ReplayWindow()
         self.greetings = ReplayWindow()
+        self.has_new = False
+        self.outward: tuple[Traffic, ...] = ()
         self.seals: Traffic
         self.opens: dict[bytes, Traffic] = {}
 
     def derive(self, keys: tuple[ClusterKey, ...], local: NodeId, local_boot: bytes, peer: NodeId) -> None:
         """Take the traffic keys from the live keys, the sending one first."""
-        self.seals = keys[0].traffic(local, local_boot, peer, self.boot)
+        self.outward = tuple(key.traffic(local, local_boot, peer, self.boot) for key in keys)
+        self.seals = self.outward[0]
+        self.has_new = False
         inward = [key.traffic(peer, self.boot, local, local_boot) for key in keys]
         self.opens = {traffic.tag: traffic for traffic in inward}
+
+    def move(self) -> None:
+        """The peer has proved to have the second key: from now on it is sealed for with that."""
+        self.has_new = True
+        self.seals = self.outward[-1]
 
     def check(self) -> None:
         """The invariant, for tests and the simulator."""
