@@ -62,6 +62,10 @@ def certificate(
     return builder.sign(issuer[1] if issuer else key, hashes.SHA256()), key
 
 
+def _named(text: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, text)])
+
+
 def pem(pair: tuple[x509.Certificate, ec.EllipticCurvePrivateKey]) -> tuple[bytes, bytes]:
     key = pair[1].private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     return pair[0].public_bytes(serialization.Encoding.PEM), key
@@ -96,12 +100,11 @@ class CarefulEtcd:
 
     def _hand_out_certificates(self) -> None:
         # no common name for a node: etcd's gateway refuses one (docs/engines.md)
-        named = lambda text: x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, text)])  # noqa: E731
-        authority = certificate(named("lab authority"), None, [])
+        authority = certificate(_named("lab authority"), None, [])
         # a server is a client, too: its gateway connects to it with the same certificate
         both = (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH)
-        server = certificate(named("etcd"), authority, [h.address for h in self.stores.values()], *both)
-        node = certificate(named("standfast"), authority, [], ExtendedKeyUsageOID.CLIENT_AUTH)
+        server = certificate(_named("etcd"), authority, [h.address for h in self.stores.values()], *both)
+        node = certificate(_named("standfast"), authority, [], ExtendedKeyUsageOID.CLIENT_AUTH)
         for host in (*self.lab.hosts.values(), *self.stores.values()):
             pairs = {"ca": authority, "node": node, **({"server": server} if host.name in STORES else {})}
             for name, pair in pairs.items():

@@ -63,11 +63,13 @@ class Beat:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Whom one life hears: its own account, the newest `version` counts."""
+    """Whom one life hears, and the view that it is in with all who are in it: its own account, the newest `version` counts."""
 
     life: Life
     version: int
     hears: tuple[Life, ...]
+    view: ViewId = NO_VIEW
+    members: tuple[Life, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,17 +299,21 @@ def _read_life(r: Reader) -> Life:
 
 
 def _write_gossip(m: Gossip) -> bytes:
-    """A table of lives once, then each row as a bitmap over it: 64 nodes fit into 2 KB."""
-    lives = sorted({life for row in m.rows for life in (row.life, *row.hears)})
+    """A table of lives and one of views, then each row as a bitmap over the lives: 64 nodes fit into 2 KB."""
+    lives = sorted({life for row in m.rows for life in (row.life, *row.hears, *row.members)})
     index = {life: i for i, life in enumerate(lives)}
     width = (len(lives) + 7) // 8
     w = Writer().u16(len(lives))
     for life in lives:
         _life(w, life)
+    views = sorted({(row.view, row.members) for row in m.rows})
+    w.u16(len(views))
+    for view, members in views:
+        _view(w, view).raw(sum(1 << index[life] for life in members).to_bytes(width, "big"))
     w.u16(len(m.rows))
     for row in m.rows:
         bits = sum(1 << index[life] for life in row.hears)
-        w.u16(index[row.life]).u32(row.version).raw(bits.to_bytes(width, "big"))
+        w.u16(index[row.life]).u32(row.version).u16(views.index((row.view, row.members))).raw(bits.to_bytes(width, "big"))
     return w.done()
 
 
@@ -315,15 +321,22 @@ def _read_gossip(r: Reader) -> Gossip:
     lives = [_read_life(r) for _ in range(r.u16("gossip.lives", ROWS_MAX))]
     _ascending("gossip.lives", lives)
     width = (len(lives) + 7) // 8
+    views = [(_read_view(r), _marked(lives, width, r)) for _ in range(r.u16("gossip.views", len(lives)))]
     rows = []
     for _ in range(r.u16("gossip.rows", len(lives))):
         at, version = r.u16("gossip.row", len(lives) - 1), r.u32("gossip.version")
-        bits = int.from_bytes(r.take("gossip.bits", width), "big")
-        if bits >> len(lives):
-            raise Malformed("gossip.bits", "names a life that is not in the table")
-        rows.append(Row(lives[at], version, tuple(life for i, life in enumerate(lives) if bits >> i & 1)))
+        view = r.u16("gossip.view", len(views) - 1)
+        rows.append(Row(lives[at], version, _marked(lives, width, r), *views[view]))
     _ascending("gossip.rows", [row.life for row in rows])
     return Gossip(tuple(rows))
+
+
+def _marked(lives: Sequence[Life], width: int, r: Reader) -> tuple[Life, ...]:
+    """Those of the table whose bit is set."""
+    bits = int.from_bytes(r.take("gossip.bits", width), "big")
+    if bits >> len(lives):
+        raise Malformed("gossip.bits", "names a life that is not in the table")
+    return tuple(life for i, life in enumerate(lives) if bits >> i & 1)
 
 
 def _ascending(field: str, items: Sequence[Life] | Sequence[NodeId]) -> None:

@@ -42,7 +42,7 @@ A, B, C = Life(NodeId(1), 11), Life(NodeId(2), 22), Life(NodeId(300), 2**64 - 1)
 
 RECORDS: tuple[Record, ...] = (
     Beat(True, 1, 2, 3, V, W, 0xFFFF_FFFF),
-    Gossip((Row(A, 3, (B, C)), Row(B, 1, ()), Row(C, 9, (A,)))),
+    Gossip((Row(A, 3, (B, C), ViewId(7, NodeId(1)), (A, C)), Row(B, 1, ()), Row(C, 9, (A,), ViewId(7, NodeId(1)), (A, C)))),
     Gossip(()),
     Propose(V, (A, B)),
     Accept(W, V, 17, PeerVotes(1, 2, is_quorate=True)),

@@ -124,7 +124,7 @@ class Membership:
         self._peers: dict[NodeId, tuple[int, ViewId, ViewId]] = {}
         self._alone_us = 0
         self._rival_us = 0
-        self._rows_seen = -1
+        self._rows_seen = self._moves_seen = -1
         self._rows_since_us = 0
         self._target: tuple[Life, ...] = (me,)
         self._repeat_us: int | None = None
@@ -224,9 +224,11 @@ class Membership:
     def consider(self, now_us: int, post: Post) -> None:
         """Look at what is wanted, and propose it if it is this node's turn."""
         self._consider_us = None
+        if self.rows.moves != self._moves_seen:
+            self._moves_seen = self.rows.moves
+            self._target = self.rows.target()
         if self.rows.changes != self._rows_seen:
             self._rows_seen, self._rows_since_us = self.rows.changes, now_us
-            self._target = self.rows.target()
         target = self._target
         if self.is_suspended or self._is_content(target):
             return
@@ -391,6 +393,7 @@ class Membership:
         installed = Installed(install.id, install.origins, self.view, self.members)
         self.view = install.id
         self.members = tuple(origin.life for origin in install.origins)
+        self.rows.enter(self.view, self.members)
         self._repeat_us = now_us + REPEAT_US if self._unconfirmed else None
         self._body.install(now_us, post, installed)
 

@@ -1,4 +1,4 @@
-"""Rows: what each life says whom it hears, spread by gossip until all who are connected know the same.
+"""Rows: what each life says whom it hears and which view it is in, spread by gossip until all who are connected know the same.
 
 Owns: the newest row of each life, the digest by which two nodes see that they know different things.
 Does not own: when to gossip, what to conclude (cliques.py).
@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Mapping
 
 from standfast.base.ids import NodeId
+from standfast.engine.api import ViewId
 from standfast.engine.membership.cliques import clique_of
 from standfast.engine.messages import ROWS_MAX, Gossip, Life, Row, write_record
 
@@ -32,6 +33,9 @@ class Rows:
         self._rows: dict[Life, Row] = {me: Row(me, 0, ())}
         self._first_hand: dict[Life, None] = {}
         self.changes = 0
+        """How often it changed who hears whom."""
+        self.moves = 0
+        """How often anything changed: views, too."""
         self.digest = 0
         self._digested()
 
@@ -45,9 +49,16 @@ class Rows:
         mine = self._rows[self.me]
         if hears == mine.hears:
             return False
-        self._rows[self.me] = Row(self.me, mine.version + 1, hears)
+        self._rows[self.me] = Row(self.me, mine.version + 1, hears, mine.view, mine.members)
         self._changed()
         return True
+
+    def enter(self, view: ViewId, members: tuple[Life, ...]) -> None:
+        """This node is in another view now."""
+        mine = self._rows[self.me]
+        self._rows[self.me] = Row(self.me, mine.version + 1, mine.hears, view, members)
+        self.moves += 1
+        self._digested()
 
     def learn(self, gossip: Gossip, teller: Life) -> bool:
         """Another node tells its rows; True when that is news."""
@@ -56,7 +67,7 @@ class Rows:
         mine = self.mine
         self._first_hand = {life: None for life in self._first_hand if life in mine}
         for row in gossip.rows:
-            if row.life == self.me or any(life.node not in self._votes for life in (row.life, *row.hears)):
+            if row.life == self.me or any(life.node not in self._votes for life in (row.life, *row.hears, *row.members)):
                 continue
             known = rows.get(row.life)
             is_own, is_settled = row.life == teller, row.life in self._first_hand
@@ -71,7 +82,10 @@ class Rows:
         if self._rows == before:
             self._rows = before
             return False
-        self._changed()
+        if _hearing(self._rows) != _hearing(before):
+            self.changes += 1
+        self.moves += 1
+        self._digested()
         return True
 
     def gossip(self) -> Gossip:
@@ -91,26 +105,36 @@ class Rows:
             node: frozenset(other.node for other in hears[life] if chosen.get(other.node) == other)
             for node, life in chosen.items()
         }
-        clique = clique_of(self.me.node, by_node, self._votes)
+        clique = clique_of(self.me.node, by_node, self._votes, self._views(chosen))
         return tuple(chosen[node] for node in clique)
+
+    def _views(self, chosen: Mapping[NodeId, Life]) -> dict[NodeId, ViewId]:
+        """Where each node is. A view is known of all its members as soon as one of them tells, and of two the later one counts:
+        else those who are still to tell would seem to be together in the view that they have left."""
+        latest: dict[Life, ViewId] = {}
+        for row in self._rows.values():
+            for life in row.members:
+                latest[life] = max(latest.get(life, row.view), row.view)
+        return {node: latest[life] for node, life in chosen.items() if life in latest}
 
     def _changed(self) -> None:
         self._prune()
         self.changes += 1
+        self.moves += 1
         self._digested()
 
     def _prune(self) -> None:
         """Keep what can be reached, nearest first, as long as all the lives that it names fit into one Gossip."""
         mine = self._rows[self.me]
         reached = {self.me: mine}
-        named = {self.me, *mine.hears}
+        named = {self.me, *mine.hears, *mine.members}
         frontier = deque([self.me])
         while frontier:
             for life in self._rows[frontier.popleft()].hears:
                 row = self._rows.get(life)
-                if row is None or life in reached or len(named.union(row.hears)) > ROWS_MAX:
+                if row is None or life in reached or len(named.union(row.hears, row.members)) > ROWS_MAX:
                     continue
-                named.update(row.hears)
+                named.update(row.hears, row.members)
                 reached[life] = row
                 frontier.append(life)
         self._rows = reached
@@ -122,3 +146,7 @@ class Rows:
         """The invariants, for tests and the simulator."""
         assert all(life == row.life for life, row in self._rows.items())
         assert self.digest == zlib.crc32(write_record(self.gossip()))
+
+
+def _hearing(rows: Mapping[Life, Row]) -> dict[Life, tuple[Life, ...]]:
+    return {life: row.hears for life, row in rows.items()}
