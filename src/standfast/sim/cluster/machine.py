@@ -113,6 +113,11 @@ class Machine:
         return self.unread > 0
 
     @property
+    def unanswered(self) -> int:
+        """How many of those who typed a command here still wait for its end."""
+        return len(self._askers)
+
+    @property
     def is_frozen(self) -> bool:
         """Whether the machine as a whole stands still."""
         return self.kernel.is_frozen

@@ -201,6 +201,9 @@ class Player:
                 return f"L2: client {client.id - 99} sends to n{client.cached}, but n{there[0]} has the address"
             if client.silent_us is not None:
                 return f"L2: client {client.id - 99} is not answered"
+        for node in self.plan.core:
+            if world.machines[node].unanswered:
+                return f"L4: n{node} has not answered {world.machines[node].unanswered} commands"
         life = world.checks.lives[self.plan.core[0]]
         members = () if life.view is None else life.view.members
         coordinators = [n for n in members if (node := world.machines[n].node) is not None and node.controller.coordinates]
