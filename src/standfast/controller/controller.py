@@ -214,10 +214,10 @@ class Controller:
         grew = self.roll.view is not None and len(view.members) > len(self.roll.view.members)
         self.roll.install(self._say.now.us, view, quorum)
         self._asked_rest.clear()
-        self._waiting.clear()
+        while self._waiting:  # for an agreement that will not come any more: the next view agrees without it
+            self._void(self._waiting.popitem()[1][0])
         self._decide(self._coordinator.dismissed())
-        names = ", ".join(self.roll.name(node) for node in view.members)
-        text = f"view {view.id.seq}: {names}"
+        text = f"view {view.id.seq}: {', '.join(self.roll.name(node) for node in view.members)}"
         self._say.tell(notice("controller.view", text, quorum.reason))
         self._say.publish(
             "view",
@@ -276,7 +276,7 @@ class Controller:
         self._machine_did(cib_effects.ChangeDelivered(sender, envelope.number, envelope.change))
 
     def _void(self, envelope: Envelope) -> None:
-        """An order of an earlier view: nobody carries it out, and its change is not made either."""
+        """It belongs to an earlier view: nobody carries it out, and its change is not made either."""
         if envelope.sender == self.identity.id:
             reason = error("controller.view-changed", "the view changed while this was on its way", "", "try again")
             self._say.answer(self._clients.refused(envelope.number, Refused(reason)))

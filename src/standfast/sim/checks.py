@@ -73,6 +73,7 @@ class Checks:
         self._steps = 0
         self.delivered = 0
         self.views = 0
+        self.views_of: dict[NodeId, int] = {}
 
     # ---- what happens ---------------------------------------------------------------------------------------------
 
@@ -144,6 +145,7 @@ class Checks:
         )
         self._newest_seq[host.id] = view.id.seq
         self.views += is_new
+        self.views_of[host.id] = self.views_of.get(host.id, 0) + is_new
         if life.view is not None:
             self._together(host, life, life.view, view)
             self._moved_us.setdefault(life.view.id, {}).setdefault(host.id, self._world.now_us)

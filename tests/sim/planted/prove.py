@@ -39,7 +39,7 @@ def play(source: Path, first: int, count: int) -> tuple[int, str]:
     command = [sys.executable, "-m", "standfast.sim", "--seed", str(first), "--seeds", str(count), "--first", "--jobs", "1"]
     environment = {**os.environ, "PYTHONPATH": str(source)}
     done = subprocess.run(command, cwd=source, env=environment, capture_output=True, text=True, check=False)
-    found = re.search(r"^seed (\d+): (.*?) \[", done.stdout, re.MULTILINE)
+    found = re.search(r"^seed (\d+): (.*) \[\d+ nodes", done.stdout, re.MULTILINE)
     if found is not None:
         return int(found[1]), found[2]
     return 0, (done.stderr.strip().splitlines() or ["not found"])[-1]
@@ -62,14 +62,14 @@ def hunt(patch: Path, seeds: int, *, from_one: bool) -> tuple[str, int, str, flo
             return patch.stem, 0, f"does not apply: {(fault.stdout or b'').decode().strip()}", 0.0
         tried = [] if from_one or not noted(patch) else [(noted(patch), 1)]
         for first, count in (*tried, (1, seeds)):
-            at, what = first, ""
+            at = first
             while at < first + count:
-                at, what = play(folder / "src", at, first + count - at)
-                if not at or not play(SOURCE, at, 1)[0]:
+                found, what = play(folder / "src", at, first + count - at)
+                if not found:
                     break
-                at += 1  # it fails without the bug too
-            if at:
-                return patch.stem, at, what, time.monotonic() - begun_s
+                if not play(SOURCE, found, 1)[0]:
+                    return patch.stem, found, what, time.monotonic() - begun_s
+                at, what = found + 1, f"seed {found} fails without the bug too"
     return patch.stem, 0, what, time.monotonic() - begun_s
 
 

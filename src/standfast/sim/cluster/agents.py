@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from standfast.base.ids import US_PER_MS, US_PER_S
 from standfast.executor import api as ex
 from standfast.sim.chance import Stream
+from standfast.sim.cluster.power import AGENT, Switch
 
 GARBAGE = b"\xff\xfe not text \x00" * 2000
 
@@ -49,10 +50,14 @@ class Agents:
         self.exited: Callable[[int, ex.AgentExited], None] = lambda _life, _event: None
         self.overlap: Callable[[Process, Process], None] = lambda _one, _other: None
         self.started: Callable[[str], None] = lambda _resource: None
+        self.switch: Switch | None = None
         self.count = 0
 
     def run(self, life: int, effect: ex.RunAgent) -> None:
         """An agent begins; it ends after some milliseconds, or never."""
+        if effect.argv[0].endswith(AGENT):
+            self._speak_to_switch(life, effect)
+            return
         resource = next((value for name, value in effect.environment if name == "OCF_RESOURCE_INSTANCE"), "")
         process = Process(effect.run, life, resource, effect.argv[-1])
         for other in self.processes.values():
@@ -65,6 +70,11 @@ class Agents:
             return
         took_us = self._chance.between(2_000, 30_000) + habit.slow_ms * US_PER_MS
         self._at(took_us, lambda: self._finish(life, effect.run))
+
+    def _speak_to_switch(self, life: int, effect: ex.RunAgent) -> None:
+        assert self.switch is not None
+        self.processes[life, effect.run] = Process(effect.run, life, AGENT, f"{effect.run}")
+        self.switch.run(effect, lambda rc, output: self._exit(life, effect.run, rc, output))
 
     def end(self, life: int, effect: ex.EndAgent) -> None:
         """TERM or KILL to the whole group."""

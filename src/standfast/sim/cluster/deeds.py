@@ -7,6 +7,7 @@
     cut A B [link L] | cut A -> B | mend A B | mend | isolate N | rejoin N      wires between nodes; clients have ports from 100
     lan-cut A B | lan-mend A B | carrier N on|off | weather KEY=VALUE..        the segment alone, the cable, all wires
     disk N none|full|fsync|eio|slow | rot N
+    fence-device works|down|hangs|slow|mute|lies      the power switch (mute: acts, and says it failed; lies: says it acted)
     agent N fails=3 hangs=stop lies=monitor stubborn=1 slow_ms=2000 | agent N | crash N      habits of svc's agent; svc dies
     stranger on|off | by-hand N | unput N          somebody else has the address; a person adds, deletes it on a node
     mark N | move N TARGET | clear N | standby N TARGET on|off | role N RSC Stopped|Started | cleanup N | votes N COUNT
@@ -23,10 +24,11 @@ from standfast.agents.ip.api import AddressSeen
 from standfast.base.ids import US_PER_MS, US_PER_S, NodeId
 from standfast.engine.effects import Adjusted
 from standfast.sim.chance import Stream
-from standfast.sim.cluster.agents import Habit
+from standfast.sim.cluster.agents import Habit as AgentHabit
 from standfast.sim.cluster.disk import Trouble
 from standfast.sim.cluster.kernel import NIC, Held
 from standfast.sim.cluster.people import ADDRESS, SERVICE
+from standfast.sim.cluster.power import Habit
 from standfast.sim.cluster.segment import FIRST_CLIENT
 from standfast.sim.cluster.world import Cluster
 from standfast.sim.network import Weather
@@ -83,6 +85,7 @@ class Deeds:
             "standby": lambda words: world.people.attribute(_node(words[0]), _node(words[1]), "standby", words[2]),
             "role": lambda words: world.people.role(_node(words[0]), words[1], words[2]),
             "votes": self._votes,
+            "fence-device": self._fence_device,
         }
 
     def do(self, text: str) -> None:
@@ -218,7 +221,7 @@ class Deeds:
     def _agent(self, words: list[str]) -> None:
         node = _node(words[0])
         given = dict(word.split("=") for word in words[1:])
-        habit = Habit(
+        habit = AgentHabit(
             fails=int(given.get("fails", 0)),
             hangs=given.get("hangs", ""),
             lies=given.get("lies", ""),
@@ -229,6 +232,9 @@ class Deeds:
         if habit.lies:
             self.world.oracle.liars[node] = None
         self.world.machines[node].agents.habits[SERVICE] = habit
+
+    def _fence_device(self, words: list[str]) -> None:
+        self.world.switch.habit = Habit(words[0])
 
     def _stranger(self, words: list[str]) -> None:
         self.world.segment.stranger = ADDRESS if words[0] == "on" else ""

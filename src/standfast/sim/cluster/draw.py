@@ -21,6 +21,10 @@ CONFIGURED_MS = 4_000
 
 FAULTS_MAX = 120
 
+FENCED = 300
+"""So many of 1,000 seeds of three nodes and more, which stop without quorum, have a power switch. (Two nodes, or those that go on
+alone, would shoot at each other for as long as they are apart.)"""
+
 LONG = 250
 """So many of 1,000 seeds are long histories with rarer faults: what takes minutes to go wrong has no chance in half of one."""
 
@@ -74,16 +78,19 @@ class _Draw:
         links = chance.choice((1, 1, 2))
         alone = nodes == 2 and chance.happens(600)
         two_node = alone and chance.happens(500)
+        waits = chance.happens(150)
+        policy = "ignore" if alone and not two_node else chance.choice(("stop", "stop", "stop", "freeze", "ignore"))
         setting = Setting(
             nodes=nodes,
             links=links,
             two_node=two_node,
-            wait_for_all=chance.happens(150),
-            policy="ignore" if alone and not two_node else chance.choice(("stop", "stop", "stop", "freeze", "ignore")),
+            wait_for_all=waits,
+            policy=policy,
             lan=chance.choice(("shared", "shared", "apart")),
             resources=chance.choice(("vip", "vip", "vip+svc")),
             clients=chance.choice((1, 2)),
             ppm=chance.choice((0, 50, 500)),
+            fencing=nodes > 2 and policy == "stop" and Stream(self._seed, "fencing").happens(FENCED),
         )
         kinds = [kind for kind in self._kinds if chance.happens(300)] or ["crash"]
         is_long = chance.happens(LONG)
@@ -95,6 +102,7 @@ class _Draw:
             faults += self._kinds[chance.choice(kinds)](at_ms)
             at_ms += 1 + chance.below(2 * every_ms)
         faults += self._load(safety_ms, (2_000, 6_000, 20_000) if is_long else (500, 2_000, 6_000))
+        faults += self._fencing(setting, safety_ms)
         core, broken = self._end(setting)
         weather = self._sky()
         return Plan(self._seed, setting, weather, tuple(sorted(faults, key=lambda f: f.at_ms)), core, broken, safety_ms)
@@ -131,6 +139,18 @@ class _Draw:
         while at < safety_ms:
             out.append(Fault(at, f"mark {self._node()}"))
             at += 1 + self._chance.below(2 * every_ms)
+        return out
+
+    def _fencing(self, setting: Setting, safety_ms: int) -> list[Fault]:
+        """What the power switch does wrong, where there is one. By a stream of its own: other seeds stay what they are."""
+        chance = Stream(self._seed, "switch")
+        if not setting.fencing:
+            return []
+        out, at = [], CONFIGURED_MS + chance.below(6_000)
+        while at < safety_ms:
+            habit = chance.choice(("works", "down", "hangs", "slow", "mute", "lies"))
+            out.append(Fault(at, f"fence-device {habit}", at + chance.between(2_000, 12_000), "fence-device works"))
+            at += 4_000 + chance.below(16_000)
         return out
 
     # ---- lives ------------------------------------------------------------------------------------------------------

@@ -303,7 +303,8 @@ class Oracle:
         raise PromiseError(f"n{machine.id}: S8: {one.action} of {one.resource} while {other.action} runs")
 
     def service_started(self, machine: Machine, resource: str) -> None:
-        """A service begins here: not while it runs on a node of the same view, which could have been told to stop it."""
+        """A service begins here: not while it runs on a node of the same view, which could have been told to stop it; with a
+        power switch that never lied, not while it runs anywhere."""
         mine = self._world.checks.lives.get(machine.id)
         if resource != SERVICE or mine is None or mine.view is None:
             return
@@ -311,6 +312,8 @@ class Oracle:
             theirs = self._world.checks.lives.get(node)
             if node == machine.id or not other.agents.running.get(resource) or node in self.liars or machine.id in self.liars:
                 continue
+            if self._world.setting.fencing and not self._world.switch.has_lied:
+                raise PromiseError(f"n{machine.id}: S6: {resource} is started, and runs on n{node}, which was not fenced")
             if other.node is None or theirs is None or theirs.view is None or theirs.view.id != mine.view.id:
                 continue
             raise PromiseError(f"n{machine.id}: S6: {resource} is started, and runs on n{node} of the same view")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from standfast.base.ids import US_PER_MS, NodeId
+from standfast.sim.cluster.power import AGENT
 
 if TYPE_CHECKING:
     from standfast.sim.cluster.world import Cluster
@@ -42,6 +43,7 @@ class People:
     marks: dict[str, Mark] = field(default_factory=dict)
     is_configured: bool = False
     refused: int = 0
+    fenced: tuple[str, ...] = ()
     heard: Callable[[str, Json], None] = lambda _what, _answer: None
 
     def configure(self) -> None:
@@ -119,11 +121,13 @@ class People:
         self.world.machines[node].ask(lambda answer: self.heard("wait", answer), "wait", {"timeout_s": timeout_s})
 
     def _operations(self) -> list[Json]:
-        options = {"stonith-enabled": "false", "no-quorum-policy": self.policy}
+        options = {"stonith-enabled": "true" if self.fenced else "false", "no-quorum-policy": self.policy}
         sticky = '<meta_attributes id="rsc-options"><nvpair id="s" name="resource-stickiness" value="1000"/></meta_attributes>'
         operations = [_modify("crm_config", properties("cib-bootstrap-options", options)), _modify("rsc_defaults", sticky)]
         texts = {"vip": _VIP, "svc": _SERVICE}
         operations += [{"kind": "create", "scope": "resources", "xml": texts[name]} for name in self.resources.split("+") if name]
+        if self.fenced:
+            operations.append({"kind": "create", "scope": "resources", "xml": _SWITCH.format(hosts=" ".join(self.fenced))})
         if self.resources == "vip+svc":
             xml = f'<rsc_colocation id="together" score="INFINITY" rsc="{SERVICE}" with-rsc="{VIP}"/>'
             order = f'<rsc_order id="address-first" first="{VIP}" then="{SERVICE}" kind="Mandatory"/>'
@@ -145,6 +149,10 @@ _VIP = (
     '<primitive id="vip" class="ocf" provider="heartbeat" type="IPaddr2"><instance_attributes id="vip-i">'
     f'<nvpair id="vip-ip" name="ip" value="{ADDRESS}"/></instance_attributes><operations>'
     '<op id="vip-m" name="monitor" interval="10s"/></operations></primitive>'
+)
+_SWITCH = (
+    f'<primitive id="switch" class="stonith" type="{AGENT}"><instance_attributes id="switch-i">'
+    '<nvpair id="switch-hosts" name="pcmk_host_list" value="{hosts}"/></instance_attributes></primitive>'
 )
 _SERVICE = (
     '<primitive id="svc" class="ocf" provider="heartbeat" type="Dummy"><operations>'

@@ -14,6 +14,7 @@ from standfast.sim.cluster.deeds import Deeds
 from standfast.sim.cluster.disk import Trouble
 from standfast.sim.cluster.people import ADDRESS
 from standfast.sim.cluster.plan import Plan
+from standfast.sim.cluster.power import Habit
 from standfast.sim.cluster.probes import Probes
 from standfast.sim.cluster.world import Cluster
 
@@ -24,11 +25,15 @@ PROBATION_US = 75 * US_PER_S
 SERVED_US = 16 * US_PER_S
 """L2: the address is up once and every client reaches it, so long after L1: a failed operation may have to time out first."""
 
+FENCED_US = 45 * US_PER_S
+"""With a power switch: a node that was not seen yet is fenced after 20 s, and boots."""
+
+UNDER_WAY_US = CALM_OF_SHOTS_US = 30 * US_PER_S
 REPAIR_US = 500 * US_PER_MS
 STOPPED_US = 25 * US_PER_S
 CONSTANT_US = 60 * US_PER_S
 VIEWS_PER_MINUTE = 3
-"""L3: under a constant partial fault."""
+"""L3: at each node of the core, under a constant partial fault."""
 
 BUGS = (AssertionError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RuntimeError, Refused)
 """What a room must never raise: each of them ends a run as a failure."""
@@ -105,6 +110,8 @@ class Player:
         self._until(CALM_US, self._apart)
         self._tidy()
         self._until(SERVED_US, self._unserved)
+        if self.plan.setting.fencing:
+            self._no_shots()
         if any(verb.startswith("cut") for verb in self.plan.broken):
             self._constant()
         self._stop()
@@ -114,6 +121,7 @@ class Player:
         self.deeds.end_starving()
         world.network.heal()
         world.segment.heal()
+        world.switch.habit = Habit.WORKS
         for node, machine in world.machines.items():
             machine.disk.trouble = Trouble.NONE
             machine.agents.habits.clear()
@@ -151,6 +159,8 @@ class Player:
     def _until(self, within_us: int, wrong: object) -> None:
         assert callable(wrong)
         world, begun_us = self.world, self.world.now_us
+        if self.plan.setting.fencing:
+            within_us += FENCED_US
         limit_us = begun_us + within_us
         step_us = 100 * US_PER_MS
         while True:
@@ -201,9 +211,9 @@ class Player:
                 return f"L2: client {client.id - 99} sends to n{client.cached}, but n{there[0]} has the address"
             if client.silent_us is not None:
                 return f"L2: client {client.id - 99} is not answered"
-        for node in self.plan.core:
-            if world.machines[node].unanswered:
-                return f"L4: n{node} has not answered {world.machines[node].unanswered} commands"
+        for here in self.plan.core:
+            if world.machines[here].unanswered:
+                return f"L4: n{here} has not answered {world.machines[here].unanswered} commands"
         life = world.checks.lives[self.plan.core[0]]
         members = () if life.view is None else life.view.members
         coordinators = [n for n in members if (node := world.machines[n].node) is not None and node.controller.coordinates]
@@ -211,12 +221,23 @@ class Player:
 
     def _constant(self) -> None:
         """L3."""
-        before = self.world.checks.views
+        views_of = self.world.checks.views_of
+        before = dict(views_of)
         self.world.run(CONSTANT_US)
-        views = self.world.checks.views - before
-        allowed = VIEWS_PER_MINUTE * len(self.plan.core)
-        if views > allowed * 2:
-            raise PromiseError(f"L3: {views} views were installed in a minute under a constant fault")
+        for node in self.plan.core:
+            views = views_of[node] - before[node]
+            if views > VIEWS_PER_MINUTE:
+                raise PromiseError(f"L3: n{node} installed {views} views in a minute under a constant fault")
+
+    def _no_shots(self) -> None:
+        """L5: when all is well, nobody of the core is fenced any more."""
+        self.world.run(UNDER_WAY_US)  # what was asked for while something was wrong is carried out, as Pacemaker does
+        fenced = self.world.switch.fenced
+        before = {node: fenced.get(node, 0) for node in self.plan.core}
+        self.world.run(CALM_OF_SHOTS_US)
+        for node, count in before.items():
+            if fenced.get(node, 0) > count:
+                raise PromiseError(f"L5: n{node} is fenced, and nothing is wrong with it")
 
     def _stop(self) -> None:
         """L7: everybody is told to stop, one after the other, and does."""

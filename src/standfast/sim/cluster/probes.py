@@ -38,13 +38,20 @@ SAYINGS = {
     "a transition is cut short": r"was cut short",
     "a node stops in order": r"resources leave this node first",
     "an agent fails": r"ended with rc 1 instead of 0",
+    "a fenced node learns that it was not": r"this node was fenced, says its device, and is still alive",
 }
 DEEDS = (
     "power", "kill", "kill-engine", "kill-manager", "pause", "freeze", "thaw", "starve", "hiccup", "fuse", "wall",
     "cut", "isolate", "lan-cut", "carrier", "weather", "disk", "rot", "agent", "crash", "stranger", "by-hand", "unput",
-    "mark", "move", "standby", "role", "votes", "replay", "stop",
+    "mark", "move", "standby", "role", "votes", "replay", "stop", "fence-device",
 )  # fmt: skip
-COUNTS = ("an acknowledged change is looked for", "a journal is refused", "a network that corrupts", "a core without all nodes")
+COUNTS = (
+    "a node is fenced",
+    "an acknowledged change is looked for",
+    "a journal is refused",
+    "a network that corrupts",
+    "a core without all nodes",
+)
 
 REQUIRED = (*SAYINGS, *(f"deed: {verb}" for verb in DEEDS), *COUNTS)
 
@@ -73,6 +80,7 @@ class Probes:
         tally = player.world.oracle.tally
         self._count("an acknowledged change is looked for", tally.looked_for)
         self._count("a journal is refused", tally.refusals)
+        self._count("a node is fenced", sum(player.world.switch.fenced.values()))
         self._count("a network that corrupts", int(player.plan.weather.corruption > 0))
         self._count("a core without all nodes", int(bool(player.plan.broken)))
 

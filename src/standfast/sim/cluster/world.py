@@ -28,6 +28,7 @@ from standfast.sim.cluster.kernel import address_of
 from standfast.sim.cluster.machine import NO_RESTART, Machine
 from standfast.sim.cluster.oracle import ClusterChecks, Oracle
 from standfast.sim.cluster.people import ADDRESS, People
+from standfast.sim.cluster.power import Switch
 from standfast.sim.cluster.segment import Segment
 from standfast.sim.host import Host
 from standfast.sim.network import Weather
@@ -53,6 +54,7 @@ class Setting:
     resources: str = "vip"
     clients: int = 2
     ppm: int = 0
+    fencing: bool = False
 
     @property
     def goes_on_alone(self) -> bool:
@@ -82,7 +84,11 @@ class Cluster(World):
         self.segment.changed = self.oracle.segment_changed
         self.segment.has_ring = self.setting.lan == "shared"
         self.segment.open(self.setting.clients, ADDRESS)
+        self.switch = Switch(Stream(seed, "switch"), self.at, self.power_off, self.boot, lambda node: self.hosts[node].is_powered)
+        for machine in self.machines.values():
+            machine.agents.switch = self.switch
         self.people = People(self, self.setting.policy, self.setting.resources)
+        self.people.fenced = tuple(machine.name for machine in self.machines.values()) if self.setting.fencing else ()
         self._plans: dict[tuple[bytes, int], Plan] = {}
         self._planning = Stream(seed, "planning")
         self._pauses = Stream(seed, "supervisor")
