@@ -12,7 +12,7 @@ from lxml.etree import _Element as Element
 
 from standfast.base.ids import US_PER_S
 from standfast.cib.operations import Operation, OpKind
-from standfast.controller import bookkeeping
+from standfast.controller import bookkeeping, reading
 from standfast.controller.desk import Identity
 from standfast.controller.roll import Roll
 from standfast.openstack import wish as wishes
@@ -37,7 +37,9 @@ class Clouds:
         """What the room is to know, where it is not what it knows already. `propose` writes the cluster's mark, where there is
         none."""
         quorum = self._roll.quorum
-        coordinates = self._roll.coordinator == self._identity.id and quorum is not None and quorum.quorate
+        # Whoever may act without quorum (no-quorum-policy=ignore) has to see to the cloud as well: the address is started here.
+        may_act = quorum is not None and (quorum.quorate or reading.option(root, "no-quorum-policy", "stop") == "ignore")
+        coordinates = self._roll.coordinator == self._identity.id and may_act
         # With half of the votes (two_node, a tie-breaker) the other half may act as well, unseen.
         is_sure = quorum is not None and quorum.quorate and (quorum.is_sole or 2 * quorum.votes > quorum.expected_votes)
         wish = wishes.read(root, is_sure=is_sure)

@@ -76,13 +76,17 @@ class Project:
             self.call(Request(Service.COMPUTE, "POST", "/servers", body={"server": server}))
         wait_until("both servers are ACTIVE", lambda: self._states() == {"ACTIVE"}, ACTIVE_S, 0.2)
 
-    def plug(self) -> None:
-        """Hosts get their ports' MAC addresses and the credentials; from now on the switch lets through what the ports say."""
+    def enrol(self) -> None:
+        """Hosts get their ports' MAC addresses and the credentials."""
         found = self.ports()
         for host in self._lab.hosts.values():
             host.run(["ip", "link", "set", "eth0", "address", found[host.name].mac])
             host.write(CLOUDS_YAML, Path(os.environ["OS_CLIENT_CONFIG_FILE"]).read_bytes(), 0o600)
             self.relay.open(host)
+
+    def plug(self) -> None:
+        """The same; and from now on the switch lets through what the ports say."""
+        self.enrol()
         pairs = [f"{self._interface(host)}={self._ids[host.name]}" for host in self._lab.hosts.values()]
         argv = [sys.executable, "-m", "standfast.lab.port_security", CLOUD, str(self._lab.switch.pid), *pairs]
         self._enforcer = subprocess.Popen(mortal(argv), stdin=subprocess.DEVNULL)
@@ -101,6 +105,11 @@ class Project:
         """Somebody else writes the whole list of a host's port, without If-Match, as Terraform does."""
         body: Json = {"port": {"allowed_address_pairs": [{"ip_address": ip} for ip in ips]}}
         self.call(Request(Service.NETWORK, "PUT", f"{requests.PORTS}/{self._ids[name]}", body=body))
+
+    def forget_vips(self) -> None:
+        """No port of ours."""
+        for port in self.vips():
+            self.call(requests.delete_port(port))
 
     def clean(self) -> None:
         """No server and port of these hosts, of now or of a run that was killed, and no port of ours."""

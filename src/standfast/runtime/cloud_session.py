@@ -75,9 +75,17 @@ def _region(name: str, explicit: Json | None, more: Json) -> Any:
 
         urllib3.disable_warnings()
     if explicit is None:
-        return openstack.config.OpenStackConfig(app_name="standfast").get_one(cloud=name, **more)
-    config = openstack.config.OpenStackConfig(app_name="standfast", load_yaml_config=False, load_envvars=False)
-    return config.get_one(**explicit, **more)
+        config = openstack.config.OpenStackConfig(app_name="standfast")
+        words: Json = {"cloud": name, **more}
+    else:
+        config = openstack.config.OpenStackConfig(app_name="standfast", load_yaml_config=False, load_envvars=False)
+        words = explicit | more
+    region = config.get_one(**words)
+    url = str(region.config.get("auth", {}).get("auth_url") or "")
+    if region.config.get("auth_type") == "password" and url.rstrip("/").endswith("/v3"):
+        with contextlib.suppress(Exception):  # words that only the general plugin knows: it asks for the version first
+            return config.get_one(**(words | {"auth_type": "v3password"}))
+    return region
 
 
 def _without_sdk() -> None:

@@ -69,6 +69,14 @@ def test_a_lost_holder_loses_its_pair_before_another_starts() -> None:
     assert rig.told("of n1 lets 172.16.0.100 through no more") == 1
 
 
+def test_one_of_two_that_goes_on_without_quorum_cuts_the_other_off() -> None:
+    rig = up(2, no_quorum_policy="ignore")
+    rig.kill(1)
+    assert rig.until(2, "n2") < 1.5
+    assert rig.proven
+    assert rig.pairs() == [(), (IP,)]
+
+
 def test_nothing_else_waits() -> None:
     rig = up()
     rig.configure("n1", "resources", DUMMY)
