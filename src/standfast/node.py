@@ -38,6 +38,7 @@ INSIDE = (
     | openstack.CloudInput
     | openstack.Announce
     | cloud.Severed
+    | cloud.Owned
     | fence.RunnerInput
     | fence.Finished
 )

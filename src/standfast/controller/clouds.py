@@ -33,16 +33,22 @@ class Clouds:
         self._last: Configured | None = None
         self._mark_at_us = 0
 
-    def refresh(self, now_us: int, root: Element, propose: Callable[[tuple[Operation, ...]], None]) -> tuple[Configured, ...]:
+    def refresh(
+        self,
+        now_us: int,
+        root: Element,
+        propose: Callable[[tuple[Operation, ...]], None],
+        starting: tuple[tuple[str, str], ...] = (),
+    ) -> tuple[Configured, ...]:
         """What the room is to know, where it is not what it knows already. `propose` writes the cluster's mark, where there is
-        none."""
+        none; `starting` are (address, node) of starts that wait for the cloud."""
         quorum = self._roll.quorum
         # Whoever may act without quorum (no-quorum-policy=ignore) has to see to the cloud as well: the address is started here.
         may_act = quorum is not None and (quorum.quorate or reading.option(root, "no-quorum-policy", "stop") == "ignore")
         coordinates = self._roll.coordinator == self._identity.id and may_act
         # With half of the votes (two_node, a tie-breaker) the other half may act as well, unseen.
         is_sure = quorum is not None and quorum.quorate and (quorum.is_sole or 2 * quorum.votes > quorum.expected_votes)
-        wish = wishes.read(root, is_sure=is_sure)
+        wish = wishes.read(root, is_sure=is_sure, starting=starting)
         if wish is None and self._last is None:
             return ()
         if wish is not None and not wishes.option(root, wishes.ID):

@@ -63,7 +63,7 @@ from standfast.engine.api import (
 from standfast.executor import history
 from standfast.executor.api import CancelRecurring, Completed, OpStatus, Perform, Result
 from standfast.fencing.api import Finished, Run
-from standfast.openstack.api import Severed
+from standfast.openstack.api import Owned, Severed
 from standfast.openstack.machine import Announce
 
 ACTING_POLICIES = ("ignore", "freeze")
@@ -73,7 +73,7 @@ PUSHED_OUT = 75
 """Exit code of a change that a new round of agreement pushed out before its turn (cib/effects.py, Applied)."""
 
 
-Input = NodeInput | Completed | Announce | Finished | Severed
+Input = NodeInput | Completed | Announce | Finished | Severed | Owned
 
 
 class Controller:
@@ -107,7 +107,7 @@ class Controller:
         self._say.now = now
         self._take(event)
         if not isinstance(event, EngineSaid) or not isinstance(event.event, Pulse | Stable | Congested):
-            self._say.add(*self._clouds.refresh(now.us, self.cib.root, self._say.propose))
+            self._say.add(*self._clouds.refresh(now.us, self.cib.root, self._say.propose, self._gate.starting))
             self._decide(self._gate.look(self.cib.root))
         return self._say.take()
 
@@ -159,7 +159,7 @@ class Controller:
                 self._completed(result)
             case Finished(ran):
                 self._fences.finished(ran)
-            case Announce() | Severed():
+            case Announce() | Severed() | Owned():
                 self._cloud_said(event)
             case Woken(room):
                 self._woken(room)
@@ -536,8 +536,8 @@ class Controller:
             note = Landed(*where, request.action, 0, key, result.rc, int(OpStatus.CANCELLED), result.reason)
             self._say.propose(news=note, expected=True)
 
-    def _cloud_said(self, event: Announce | Severed) -> None:
-        if isinstance(event, Severed):
+    def _cloud_said(self, event: Announce | Severed | Owned) -> None:
+        if isinstance(event, Severed | Owned):
             self._gate.said(event)
         elif self._machine.is_synced:
             self._say.propose(self._clouds.announced(event))

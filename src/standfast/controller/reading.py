@@ -52,7 +52,12 @@ def is_true(root: Element, name: str, alias: str = "") -> bool:
 
 def fences_by_cloud(root: Element) -> bool:
     """Whether addresses wait until the cloud has cut a lost node off: then it is remembered that a node was lost."""
-    return bool(option(root, "openstack-cloud", "")) and option(root, "openstack-mode", "") == "fenced"
+    return cloud_mode(root) == "fenced"
+
+
+def cloud_mode(root: Element) -> str:
+    """The mode of the cloud's side: pairs | exclusive | fenced; "" where there is no cloud."""
+    return option(root, "openstack-mode", "pairs") if option(root, "openstack-cloud", "") else ""
 
 
 def transient_attribute(root: Element, node: NodeId, name: str) -> str | None:

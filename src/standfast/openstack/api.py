@@ -122,6 +122,15 @@ class Moved:
 
 
 @dataclass(frozen=True, slots=True)
+class Owned:
+    """Mode exclusive: (address, node) of addresses that are a fixed one of that node's port, as Neutron shows it. All of them
+    each time; `why` says what stands in the way of others."""
+
+    owners: tuple[tuple[str, str], ...] = ()
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Severed:
     """Mode fenced: (node, address) of lost nodes whose ports were read, after they were written, to let the address through no
     more. All of them each time; `why` says what stands in the way of others."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from standfast.base.ids import US_PER_S
-from standfast.openstack.api import Call, Moved, Replied, SetTimer, Severed, Tell, TimerFired
+from standfast.openstack.api import Call, Moved, Owned, Replied, SetTimer, Severed, Tell, TimerFired
 from standfast.openstack.identity import Identity
 from standfast.openstack.reconciler import Look, Reconciler, Wished
 from standfast.openstack.wish import Wish
@@ -50,7 +50,7 @@ class Announce:
 
 
 CloudInput = Configured | Identified | Look | Replied | TimerFired
-CloudEffect = Call | Identify | Announce | SetTimer | Tell | Moved | Severed
+CloudEffect = Call | Identify | Announce | SetTimer | Tell | Moved | Severed | Owned
 
 
 class OpenStack:

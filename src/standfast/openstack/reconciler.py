@@ -22,6 +22,7 @@ from standfast.openstack.api import (
     Call,
     Fault,
     Moved,
+    Owned,
     Replied,
     Reply,
     Request,
@@ -76,7 +77,7 @@ class Look:
 
 
 Event = Wished | Look | Replied | TimerFired
-Effect = Call | SetTimer | Tell | Moved | Severed
+Effect = Call | SetTimer | Tell | Moved | Severed | Owned
 
 
 class Reconciler:
@@ -95,6 +96,7 @@ class Reconciler:
         self._round: Round | None = None
         self._steps: Steps | None = None
         self._severed: Severed | None = None
+        self._owned: Owned | None = None
         self._waiting: list[tuple[int, Request]] = []
         self._flying: dict[int, tuple[int, Request, int]] = {}
         self._answers: dict[int, Reply] = {}
@@ -236,7 +238,7 @@ class Reconciler:
             self._thorough_gap_us = min(self._thorough_gap_us * 2, THOROUGH_US)
         self._refused = {key: until_us for key, until_us in self._refused.items() if now_us < until_us}
         self._round = Round(self._wish, self._memory, is_thorough=is_thorough, blocked=self._refused, local=self._local)
-        self._severed = None
+        self._severed = self._owned = None
         self.phase, self._steps = Phase.WORKING, self._round.steps()
         self._advance(now_us, None)
 
@@ -247,11 +249,13 @@ class Reconciler:
             self._batch = next(self._steps) if answers is None else self._steps.send(answers)
         except StopIteration as end:
             self._tell_severed()
+            self._tell_owned()
             self._abandon()
             self.phase = Phase.RESTING
             self._ended(now_us, end.value)
             return
         self._tell_severed()
+        self._tell_owned()
         self._answers.clear()
         for request in self._batch:
             self._number += 1
@@ -266,6 +270,22 @@ class Reconciler:
             said = Severed((), outcome.detail or "OpenStack gives no usable answer")
         if said is not None and said != self._severed:
             self._severed = said
+            self._out.append(said)
+
+    def _tell_owned(self) -> None:
+        """Mode exclusive: the same, for who has which address. Said when a round has looked, and when it has written."""
+        assert self._round is not None
+        outcome, wish = self._round.outcome, self._round.wish
+        if wish.mode is not Mode.EXCLUSIVE or (outcome.outage is None and not outcome.seen.vips):
+            return
+        if outcome.outage is not None:
+            said = Owned((), outcome.detail or "OpenStack gives no usable answer")
+        else:
+            why = "; ".join(trouble.report.sentence() for trouble in outcome.troubles)
+            owners = [(ip, outcome.seen.node_of(port.id)) for ip, having in outcome.seen.vips.items() for port in having]
+            said = Owned(tuple(sorted((ip, node) for ip, node in owners if node)), why)
+        if said != self._owned:
+            self._owned = said
             self._out.append(said)
 
     def _send_due(self, now_us: int) -> None:

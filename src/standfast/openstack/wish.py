@@ -6,7 +6,7 @@ no call. Beside them stand the addresses and networks of the property `openstack
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from lxml.etree import _Element as Element
@@ -74,8 +74,9 @@ class Wish:
     is_sure: bool = False
 
 
-def read(root: Element, cloud: str = "", *, is_sure: bool = False) -> Wish | None:
-    """The wish of a CIB; None where `openstack-cloud` is not set (and no `cloud` is given instead)."""
+def read(root: Element, cloud: str = "", *, is_sure: bool = False, starting: tuple[tuple[str, str], ...] = ()) -> Wish | None:
+    """The wish of a CIB; None where `openstack-cloud` is not set (and no `cloud` is given instead). `starting` are (address,
+    node) of starts that wait for the cloud: in mode exclusive that node is the holder to be."""
     cloud = cloud or option(root, CLOUD)
     if not cloud:
         return None
@@ -84,6 +85,8 @@ def read(root: Element, cloud: str = "", *, is_sure: bool = False) -> Wish | Non
     mode = _choice(root, MODE, tuple(Mode), "pairs", remarks)
     dvr = _choice(root, DVR, ("auto", "true", "false"), "auto", remarks)
     found = (*resources(root, remarks), *extras(option(root, ALLOW), remarks))
+    soon = dict(starting) if mode == Mode.EXCLUSIVE else {}
+    found = tuple(replace(wanted, holder=soon.get(wanted.address, wanted.holder)) for wanted in found)
     unique = {wanted.address: wanted for wanted in reversed(found)}
     addresses = tuple(wanted for wanted in found if unique[wanted.address] is wanted)
     fenced = lost(root) if mode == Mode.FENCED else frozenset()

@@ -96,7 +96,7 @@ def test_with_the_api_away_the_address_stays_down_and_it_is_said_why() -> None:
     rig.kill(1)
     rig.run(200)
     assert not [name for name in rig.holders() if name != "n1"]
-    assert rig.told("vip is not started: OpenStack may still let 172.16.0.100 through on n1") == 1
+    assert rig.told("vip is not started: it waits until OpenStack lets 172.16.0.100 through no more on n1") == 1
     assert rig.told("crm node clearstate n1")
     assert rig.told("refused")
 

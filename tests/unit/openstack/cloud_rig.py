@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from standfast.base.ids import US_PER_S
 from standfast.base.report import Report
-from standfast.openstack.api import Call, Moved, Replied, Reply, Request, SetTimer, Severed, Tell, TimerFired
+from standfast.openstack.api import Call, Moved, Owned, Replied, Reply, Request, SetTimer, Severed, Tell, TimerFired
 from standfast.openstack.identity import Nic
 from standfast.openstack.reconciler import OWNER, Event, Reconciler, Wished
 from standfast.openstack.wish import AddressWish, NodeWish, Wish
@@ -33,6 +33,7 @@ class Rig:
         self.reports: list[Report] = []
         self.moved: list[tuple[str, str]] = []
         self.severed: list[Severed] = []
+        self.owned: list[Owned] = []
         self.is_hung = False
         if not self.cloud.subnets:
             self.cloud.add_subnet(NET, "172.16.0.0/24")
@@ -67,6 +68,8 @@ class Rig:
                     self.reports.append(report)
                 case Moved(address, node):
                     self.moved.append((address, node))
+                case Owned():
+                    self.owned.append(effect)
                 case Severed():
                     self.severed.append(effect)
         self.machine.check()
