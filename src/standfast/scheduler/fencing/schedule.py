@@ -22,13 +22,15 @@ from standfast.scheduler.memory import (
     Variant,
     op_key,
     primitives,
+    walk,
 )
 from standfast.scheduler.orderings.new import new_ordering
 
 
 def schedule_fencing_and_shutdowns(cluster: Cluster) -> None:
     """One fencing or shutdown action for each node that needs one; the coordinator's comes last."""
-    managed = any(leaf.managed for rsc in cluster.resources for leaf in primitives(rsc))
+    # A group or clone of its own counts too: it is managed even when the node of all its members is in maintenance.
+    managed = any(rsc.managed for rsc in walk(cluster.resources))
     if not managed:
         cluster.tell(notice("scheduler.fencing", "no fencing until there are resources to manage"))
     dc_down: Op | None = None

@@ -8,7 +8,7 @@ from standfast.scheduler.api import INFINITY, Score
 from standfast.scheduler.memory import Allowed, Cluster, Colocation, Node, QuorumPolicy, Resource
 from standfast.scheduler.placement.colocated import add_dependent_scores, all_this_with, all_with_this
 from standfast.scheduler.placement.ledger import add_location, any_available, copy_table, withdraw
-from standfast.scheduler.placement.nodes import assign_best, assign_resource, sorted_nodes
+from standfast.scheduler.placement.nodes import assign_best, assign_resource, best_first
 from standfast.scheduler.placement.utilization import counts, note_load, sort_resources
 from standfast.scheduler.values import Role, name_key
 
@@ -16,8 +16,8 @@ from standfast.scheduler.values import Role, name_key
 def assign_resources(cluster: Cluster) -> None:
     """Assign every resource of the cluster."""
     if counts(cluster):
-        everywhere = {node.id: Allowed(node, node.score) for node in cluster.nodes}
-        sort_resources(cluster, sorted_nodes(cluster, everywhere, None))
+        everywhere = [Allowed(node, node.score) for node in cluster.nodes]
+        sort_resources(cluster, best_first(cluster, everywhere, None))
     for node in cluster.nodes:
         note_load(cluster, "Original", None, node)
     # Connections first: where they are decides whether remote nodes are there for the others.

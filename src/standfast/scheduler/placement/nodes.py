@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from functools import cmp_to_key
-
 from standfast.scheduler.actions.places import current_node
 from standfast.scheduler.memory import OPTIONAL, RUNNABLE, Allowed, Cluster, Node, Resource
+from standfast.scheduler.mergesort import merge_sorted
+from standfast.scheduler.placement.tables import table_order
 from standfast.scheduler.placement.utilization import ban_insufficient, compare_capacities, counts, note_load, take
 from standfast.scheduler.values import Role
 
@@ -13,7 +13,17 @@ INFINITY = 1_000_000
 
 
 def sorted_nodes(cluster: Cluster, table: dict[str, Allowed], active: Node | None) -> list[Allowed]:
-    """A table's entries, best first (Pacemaker: compare_nodes)."""
+    """A table's entries, best first."""
+    balanced = cluster.option("placement-strategy") == "balanced"
+    return best_first(cluster, [table[key] for key in reversed(table_order(table))] if balanced else list(table.values()), active)
+
+
+def best_first(cluster: Cluster, entries: list[Allowed], active: Node | None) -> list[Allowed]:
+    """Entries in order of preference (Pacemaker: compare_nodes).
+
+    By "balanced", node A can come before B, B before C and C before A (each has more of another kind): then the order before
+    sorting decides, and the algorithm.
+    """
     strategy = cluster.option("placement-strategy")
     minimal, balanced = strategy == "minimal", strategy == "balanced"
 
@@ -34,8 +44,8 @@ def sorted_nodes(cluster: Cluster, table: dict[str, Allowed], active: Node | Non
         return -1 if by_count(a) < by_count(b) else 1
 
     if balanced:
-        return sorted(table.values(), key=cmp_to_key(compare))
-    return sorted(table.values(), key=by_score if minimal else by_count)
+        return merge_sorted(entries, compare)
+    return sorted(entries, key=by_score if minimal else by_count)
 
 
 def assign_best(cluster: Cluster, rsc: Resource, prefer: Node | None, stop_if_fail: bool) -> bool:

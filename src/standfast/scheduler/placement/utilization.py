@@ -20,6 +20,7 @@ from standfast.scheduler.mergesort import merge_sorted
 from standfast.scheduler.orderings.new import new_ordering
 from standfast.scheduler.placement.colocated import Affects, affects, all_this_with, all_with_this
 from standfast.scheduler.placement.ledger import add_location
+from standfast.scheduler.placement.tables import table_order
 from standfast.scheduler.values import INT_MAX, int_or, name_key
 
 INFINITY = 1_000_000
@@ -117,16 +118,23 @@ def ban_insufficient(cluster: Cluster, rsc: Resource) -> Node | None:
     for one in everything:
         _add_needs(one, everything, needs)
     usable = [entry for entry in rsc.allowed.values() if entry.score >= 0 and entry.node.available()]
-    usable.sort(key=lambda entry: name_key(entry.node.name))
-    best: Node | None = None
-    for entry in usable:
-        if best is None or compare_capacities(entry.node, best) < 0:
-            best = entry.node
     fits = any(_is_enough(entry.node, needs) for entry in usable)
     for entry in usable:
         if not _is_enough(entry.node, needs if fits else rsc.utilization):
             add_location(cluster, rsc, entry.node, -INFINITY, "__limit_utilization__")
-    return None if fits else best
+    return None if fits else _roomiest(rsc, usable)
+
+
+def _roomiest(rsc: Resource, usable: list[Allowed]) -> Node | None:
+    """The node with most room left; among equals, and when each has more than the next one (see `sorted_nodes`), the first in
+    the table's order."""
+    places = {entry.node.id for entry in usable}
+    best: Node | None = None
+    for key in table_order(rsc.allowed):
+        node = rsc.allowed[key].node
+        if key in places and (best is None or compare_capacities(node, best) < 0):
+            best = node
+    return best
 
 
 def sort_resources(cluster: Cluster, nodes: list[Allowed]) -> None:
