@@ -9,27 +9,32 @@ import shutil
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 from lxml import etree
 from tests.differential.answers import Oracle
-from tests.differential.compare import Verdict, compare
+from tests.differential.compare import Verdict, compare, confirm
 from tests.differential.drawing.cluster import draw_cluster
 from tests.differential.shrink import shrink
 
 CASES = Path(__file__).with_name("cases")
-_workers_oracle: dict[str, Oracle] = {}
+_workers_oracles: list[Oracle] = []
 
 
-def _judge(job: tuple[int, str]) -> tuple[int, Verdict]:
-    seed, path = job
-    if path not in _workers_oracle:
-        os.nice(5)
-        _workers_oracle[path] = Oracle(path)
-    verdict = compare(draw_cluster(seed), _workers_oracle[path])
+def _start(paths: list[str], keep: Path | None) -> None:
+    os.nice(5)
+    _workers_oracles.extend(Oracle(path, keep) for path in paths)
+
+
+def _judge(seed: int) -> tuple[int, Verdict]:
+    root = draw_cluster(seed)
+    verdict = compare(root, _workers_oracles[0])
+    for second in _workers_oracles[1:]:
+        verdict = confirm(root, verdict, second)
     if verdict.agrees:
         # The answers are large, and nobody will look at them.
-        verdict = Verdict(None, None, known=verdict.known, refused=verdict.refused)
+        verdict = replace(verdict, ours=None, theirs=None)
     return seed, verdict
 
 
@@ -59,22 +64,28 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="the first cluster's seed (each next one has the next number)")
     parser.add_argument("-j", "--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--oracle", default="crm_simulate", help="another crm_simulate to ask (a newer one, say)")
+    parser.add_argument("--confirm", metavar="PATH", help="a newer crm_simulate, asked where a changed decision was needed")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep what the oracles say, and don't ask again what is there")
     parser.add_argument("--shrink", type=int, default=3, metavar="K", help="reduce the first K differences (default 3)")
     parser.add_argument("--save", type=Path, default=CASES, help="where reduced differences are kept")
     options = parser.parse_args()
-    if shutil.which(options.oracle) is None:
-        print(f"{options.oracle} is not installed: apt-get install pacemaker-cli-utils", file=sys.stderr)
-        return 2
+    oracles = [path for path in (options.oracle, options.confirm) if path is not None]
+    for path in oracles:
+        if shutil.which(path) is None:
+            print(f"{path} is not installed: apt-get install pacemaker-cli-utils", file=sys.stderr)
+            return 2
     oracle = Oracle(options.oracle)
     version = ".".join(map(str, oracle.version))
     print(f"asking {options.oracle} {version}, from seed {options.seed} on")
     classes: Counter[str] = Counter()
     known: Counter[str] = Counter()
+    confirmed: Counter[str] = Counter()
     odd: list[tuple[int, Verdict]] = []
     start = last = time.monotonic()
-    with multiprocessing.get_context("fork").Pool(options.jobs) as pool:
-        jobs = ((seed, options.oracle) for seed in range(options.seed, options.seed + options.clusters))
-        for seed, verdict in pool.imap_unordered(_judge, jobs, chunksize=8):
+    with multiprocessing.get_context("fork").Pool(options.jobs, _start, (oracles, options.keep)) as pool:
+        seeds = range(options.seed, options.seed + options.clusters)
+        for seed, verdict in pool.imap_unordered(_judge, seeds, chunksize=8):
+            confirmed.update(filter(None, [verdict.confirmed]))
             classes[_class(verdict)] += 1
             known.update(verdict.known)
             if not verdict.agrees:
@@ -89,6 +100,8 @@ def main() -> int:
         print(f"{count:8} {name}")
     for name, count in sorted(known.items(), key=lambda item: -item[1]):
         print(f"{count:8}   by {name}")
+    for name, count in sorted(confirmed.items(), key=lambda item: -item[1]):
+        print(f"{count:8} of those decisions {name} by {options.confirm}")
     odd.sort(key=lambda item: item[0])
     if odd:
         print("seeds that differ: " + " ".join(str(seed) for seed, _ in odd[:100]))

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lxml import etree
 from tests.differential.answers import PARTS, Answer, Oracle, OracleFailed, ask_ours
-from tests.differential.known import explain
+from tests.differential.known import DECISIONS, DEFECTS, Defect, explain
 
 
 @dataclass(frozen=True)
 class Verdict:
     """`parts` still differ after every listed change was allowed for; `known` names the changes that explained something;
-    `refused` is why the oracle gave no answer."""
+    `refused` is why the oracle gave no answer; `confirmed` is what the second one said."""
 
     ours: Answer | None
     theirs: Answer | None
@@ -21,6 +21,7 @@ class Verdict:
     known: tuple[str, ...] = ()
     refused: str = ""
     raised: str = ""
+    confirmed: str = ""
 
     @property
     def agrees(self) -> bool:
@@ -44,7 +45,28 @@ def judge(root: etree._Element, ours: Answer, theirs: Answer, version: tuple[int
     if not ours.differing(theirs):
         return Verdict(ours, theirs)
     mine, other, known = explain(root, ours, theirs, version)
+    if mine.differing(other):
+        for defect in DEFECTS:
+            if version >= defect.since and _equal_with(defect, root, theirs, version):
+                return Verdict(other, other, (), (*known, defect.name))
     return Verdict(mine, other, tuple(mine.differing(other)), known)
+
+
+def _equal_with(defect: Defect, root: etree._Element, theirs: Answer, version: tuple[int, ...]) -> bool:
+    with defect.imitated():
+        ours, theirs, _ = explain(root, ask_ours(root), theirs, version)
+    return not ours.differing(theirs)
+
+
+def confirm(root: etree._Element, verdict: Verdict, oracle: Oracle) -> Verdict:
+    """A second opinion where a `Decision` was needed: an oracle that has the change has to agree with ours without it."""
+    if not {decision.name for decision in DECISIONS} & set(verdict.known):
+        return verdict
+    second = compare(root, oracle)
+    confirmed = "no second answer" if second.refused else "confirmed" if second.agrees else "refuted"
+    if second.agrees:
+        return replace(verdict, confirmed=confirmed)
+    return replace(second, known=verdict.known, confirmed=confirmed)
 
 
 def compare(root: etree._Element, oracle: Oracle) -> Verdict:

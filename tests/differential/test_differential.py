@@ -4,6 +4,7 @@ inputs on which ours and the original once differed stay as cases (cases/NAME.xm
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,8 +14,9 @@ from pathlib import Path
 import pytest
 from lxml import etree
 from tests.differential.answers import Answer, Oracle, ask_ours
-from tests.differential.compare import compare, judge
+from tests.differential.compare import Verdict, compare, confirm, judge
 from tests.differential.drawing.cluster import draw_cluster
+from tests.differential.known import DECISIONS, DEFECTS, WORDINGS, Decision, Defect, Wording
 from tests.differential.laws import check_laws, settles
 from tests.differential.shrink import dangling, shrink
 
@@ -46,6 +48,46 @@ def test_random_clusters_are_decided_as_the_installed_pacemaker_does(first: int)
         for seed in range(first, first + 25):
             verdict = compare(draw_cluster(seed), oracle)
             assert verdict.agrees, f"seed {seed}: {verdict.difference()}"
+
+
+def test_every_known_change_names_its_commit_and_its_first_version() -> None:
+    entries: list[Wording | Decision | Defect] = [*WORDINGS, *DECISIONS, *DEFECTS]
+    assert len({entry.name for entry in entries}) == len(entries)
+    for entry in entries:
+        assert re.search(r"\b(commits?) [0-9a-f]{10}\b", entry.source), entry.name
+        assert (2, 1, 5) < entry.since <= (3, 0, 2), entry.name
+
+
+class Second(Oracle):
+    """A newer Pacemaker that says what it is told to say."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.version, self.answer = (3, 0, 2), answer
+
+    def ask(self, root: etree._Element) -> Answer:
+        return self.answer
+
+
+def test_a_decision_that_a_newer_pacemaker_does_not_confirm_is_a_difference() -> None:
+    root = draw_cluster(1)
+    ours = ask_ours(root)
+    other = Answer({**ours.parts, "scores": ours.parts["scores"][1:]})
+    forgiven = Verdict(ours, other, known=(DECISIONS[0].name,))
+    assert confirm(root, forgiven, Second(ours)).confirmed == "confirmed"
+    refuted = confirm(root, forgiven, Second(other))
+    assert (refuted.agrees, refuted.confirmed) == (False, "refuted")
+    by_words = Verdict(ours, other, known=(WORDINGS[0].name,))
+    assert confirm(root, by_words, Second(other)) is by_words
+
+
+def test_what_an_oracle_said_is_kept_and_not_asked_again(tmp_path: Path) -> None:
+    if shutil.which("crm_simulate") is None:
+        pytest.skip("crm_simulate is not installed (apt-get install pacemaker-cli-utils)")
+    root = draw_cluster(3)
+    with closing(Oracle(keep=tmp_path)) as oracle:
+        said = oracle.ask(root)
+        oracle.path = "/nowhere"
+        assert oracle.ask(root) == said
 
 
 def test_plans_carried_out_leave_nothing_to_do() -> None:

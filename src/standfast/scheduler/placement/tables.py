@@ -48,8 +48,8 @@ def _free(places: list[_Place | None], new: _Place, taken: Container[int]) -> in
 
 
 def _enlarge(places: list[_Place | None], count: int) -> set[int]:
-    """A third larger than what is in it, rounded up to a power of two; each moves to its new place and drives out who is there. Returns
-    the places that are taken."""
+    """A third larger than what is in it, rounded up to a power of two; each moves to its new place and drives out who is there.
+    Returns the places that are taken."""
     size = len(places)
     places += [None] * ((1 << int(count * 1.333).bit_length()) - size)
     moved: set[int] = set()
