@@ -23,10 +23,10 @@ from standfast.openstack import model, requests
 from standfast.openstack.api import Call, Replied, SetTimer, TimerFired
 from standfast.openstack.arbiter import Arbiter, ArbiterInput, Asked, Lock, Opinion, Together
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(300), pytest.mark.filterwarnings("ignore")]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(480), pytest.mark.filterwarnings("ignore")]
 LOCK_IP = "172.16.0.9"
-RACES, TAKE_OVERS = 40, 10
-HOLD_MS = 3_000
+RACES, TAKE_OVERS = 42, 8
+HOLD_MS = 6_000
 LEASE_US = 1_500_000
 DEVICE = """\
 quorum {{
@@ -38,7 +38,6 @@ quorum {{
       cloud: lab-owner
       network: {network}
       address: {address}
-      hold: 5000
     }}
   }}
 }}
@@ -102,15 +101,16 @@ def now_us() -> int:
 
 
 @pytest.fixture
-def network(cloud: OpenStackLab) -> str:
-    return next(iter(cloud.ports().values())).network
+def network(own_network: OpenStackLab) -> str:
+    return next(iter(own_network.ports().values())).network
 
 
 def locks(cloud: OpenStackLab, network: str) -> list[model.Port]:
     return list(model.ports(cloud.owner.call(requests.find_lock(network, LOCK_IP))))
 
 
-def test_the_lock_is_played_for_fifty_times_and_has_one_winner_each_time(cloud: OpenStackLab, network: str) -> None:
+def test_the_lock_is_played_for_fifty_times_and_has_one_winner_each_time(own_network: OpenStackLab, network: str) -> None:
+    cloud = own_network
     drop_locks(cloud, network)
     lock = Lock("lab-owner", network, LOCK_IP, HOLD_MS)
     one, two = Contender("one", lock), Contender("two", lock)
@@ -126,9 +126,9 @@ def test_the_lock_is_played_for_fifty_times_and_has_one_winner_each_time(cloud: 
             start_s = time.monotonic()
             for each in chance.sample((one, two), 2):
                 each.say(Asked(now_us() + LEASE_US))
-            wait_until(f"race {number} has a winner", lambda: one.wins() or two.wins(), 20)
+            wait_until(f"race {number} has a winner", lambda: one.wins() or two.wins(), 40)
             winner, loser = (one, two) if one.wins() else (two, one)
-            wait_until(f"race {number} has a loser", loser.loses, 20)
+            wait_until(f"race {number} has a loser", loser.loses, 40)
             settled.append(time.monotonic() - start_s)
             assert winner.wins()
             assert one.created + two.created - created == 1, "one 201, all others 409"
@@ -138,7 +138,7 @@ def test_the_lock_is_played_for_fifty_times_and_has_one_winner_each_time(cloud: 
             won[winner.name] += 1
             for each in (one, two):
                 each.say(Together())
-            wait_until("the lock is deleted", lambda: not locks(cloud, network), 10)
+            wait_until("the lock is deleted", lambda: not locks(cloud, network), 60)
     finally:
         for each in (one, two):
             each.close()
@@ -152,7 +152,8 @@ def drop_locks(cloud: OpenStackLab, network: str) -> None:
         cloud.owner.call(requests.drop_lock(port.id))
 
 
-def test_a_parted_pair_has_one_survivor_and_without_neutron_none(cloud: OpenStackLab, network: str, tmp_path: Path) -> None:
+def test_a_parted_pair_has_one_survivor_and_without_neutron_none(own_network: OpenStackLab, network: str, tmp_path: Path) -> None:
+    cloud = own_network
     if not lab.is_possible():
         pytest.skip("hosts are built out of namespaces: that needs root, unshare and setpriv (package util-linux)")
     drop_locks(cloud, network)
@@ -181,8 +182,10 @@ def parted(rig: Rig, api: FaultyApi) -> None:
     for number in range(2):  # whoever has the address, and whoever wins
         start_s = time.monotonic()
         rig.lab.silence(two.name)
-        time.sleep(8)
-        assert len(rig.watch.holders()) == 1, "one survivor"
+        time.sleep(3)  # the lease of what both had together is over
+        survived_s = 3 + wait_until("one survives", rig.watch.holders, 20)
+        time.sleep(3)
+        assert len(rig.watch.holders()) == 1
         assert rig.watch.two_holders_s(start_s) == 0
         survivor = rig.watch.holders()[0]
         rig.lab.hear(two.name)
@@ -190,7 +193,7 @@ def parted(rig: Rig, api: FaultyApi) -> None:
         time.sleep(3)
         assert len(rig.watch.holders()) == 1
         assert rig.watch.two_holders_s(start_s) == 0
-        print(f"\ncut {number + 1}: {survivor} survives, two holders 0 s", flush=True)
+        print(f"\ncut {number + 1}: {survivor} survives (after {survived_s:.1f} s at most), two holders 0 s", flush=True)
 
     start_s = time.monotonic()
     api.break_down("away")

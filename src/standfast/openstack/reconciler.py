@@ -47,7 +47,7 @@ THOROUGH_US = 600 * US_PER_S
 THOROUGH_FIRST_US = 30 * US_PER_S
 """After a change the next thorough look; each pause after it is twice the one before, up to THOROUGH_US. A reading that lagged
 behind when the change was made may have hidden what has to go."""
-REFUSED_US = 30 * US_PER_S
+REFUSED_US = 20 * US_PER_S
 REPEAT_US = 600 * US_PER_S
 GRACE_MS = 2_000
 WRITING_ROUNDS_MAX = 5
