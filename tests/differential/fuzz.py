@@ -1,7 +1,8 @@
 """`./run test --fuzz-cib N [--seed S] [-j J] [--tally FILE]`: N broken CIBs: no traceback, and a graph that holds together.
 
-Each is a small random cluster with a few elements and attributes dropped, doubled, exchanged or set to absurd values; one in eight is
-broken in its bytes instead and goes in through the tools' own door. With `--tally` the count goes on where the last run ended.
+Each is a small random cluster with a few elements and attributes dropped, doubled, exchanged or set to absurd values; one in
+eight is broken in its bytes instead and goes in through the tools' own door. With `--tally` the count goes on where the last run
+ended.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ PER_SEED = 40
 """Mutants made of each random cluster: drawing costs as much as deciding."""
 BASE_BYTES_MAX = 8_000
 """Greater clusters are passed over: more small inputs find more than fewer great ones in the same time."""
-SECONDS_MAX = 5
+SECONDS_MAX = 30
 """Processor time that one input may take."""
 ODD = (
     "", " ", "0", "-1", "1", "2", "INFINITY", "-INFINITY", "+INFINITY", "99999999999999999999",

@@ -50,7 +50,13 @@ def shape_reports(root: Element, where: str = "cib") -> list[Report]:
     if version is None:
         known = f"{PREFIX}{VERSIONS[0]} to {PREFIX}{VERSIONS[-1]}, or none"
         return [
-            error("cib.unknown-schema", f"validate-with={(named or '')[:40]!r} is not known", "", f"known: {known}", f"{where}:1")
+            error(
+                "cib.unknown-schema",
+                "Cannot validate CIB with unknown validate-with (manually edit to use a known schema)",
+                repr((named or "")[:40]),
+                f"known: {known}",
+                f"{where}:1",
+            )
         ]
     return [as_report(fault, where) for fault in faults(root, version)]
 

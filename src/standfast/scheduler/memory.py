@@ -552,7 +552,10 @@ class Cluster:
 
     def tell(self, report: Report) -> None:
         """Keep a report, once."""
-        mark = report.sentence()
+        self.tell_once(report.sentence(), report)
+
+    def tell_once(self, mark: str, report: Report) -> None:
+        """Keep the first report of this mark."""
         if mark not in self.noticed:
             self.noticed.add(mark)
             self.notices.append(report)

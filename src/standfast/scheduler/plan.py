@@ -33,6 +33,7 @@ from standfast.scheduler.variants import set_methods
 if TYPE_CHECKING:
     from lxml import etree
 
+    from standfast.base.report import Report
     from standfast.base.situation import Situation
 
 
@@ -70,6 +71,15 @@ def unpack(
 def situation(root: etree._Element, now_s: int) -> Situation:
     """What status commands show, without planning."""
     return situation_of(unpack(root, now_s))
+
+
+def notices_of_unpacking(root: etree._Element, now_s: int) -> tuple[Report, ...]:
+    """What is to be said about a configuration before anything is decided."""
+    cluster = unpack(root, now_s)
+    set_methods(cluster)
+    apply_node_health(cluster)
+    unpack_constraints(cluster)
+    return tuple(cluster.notices)
 
 
 def decide(cluster: Cluster) -> Plan:

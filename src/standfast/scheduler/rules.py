@@ -6,9 +6,10 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from standfast.base.report import warning
+from standfast.base.report import error, warning
 from standfast.scheduler.dates import add_calendar, parse_date, spec_fields
-from standfast.scheduler.values import int_or, interval_ms, parse_int
+from standfast.scheduler.placement.scores import parse_score
+from standfast.scheduler.values import BAD_VALUE, INT_MAX, int_or, interval_ms, parse_int, parse_ms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
     from standfast.scheduler.memory import Cluster
 
 MAX_DEPTH = 32
+CONDITIONS = ("expression", "date_expression", "rsc_expression", "op_expression")
+TYPES = ("string", "integer", "number", "version")
+ENDS = {"gt": ("start",), "lt": ("end",), "in_range": ("start", "end")}
+"""Which ends an operation on dates looks at."""
+UNITS_S = {"weeks": 604_800, "days": 86_400, "hours": 3600, "minutes": 60, "seconds": 1}
 COMPARISONS = ("lt", "lte", "gt", "gte", "eq", "ne", "defined", "not_defined")
 
 
@@ -40,11 +46,17 @@ def passes(cluster: Cluster, rule: etree._Element, subject: Subject, depth: int 
     if resolved is None or depth > MAX_DEPTH:
         return False
     boolean = (resolved.get("boolean-op") or "and").lower()
+    if resolved.get("id") is None:
+        _complain(cluster, resolved, "")
+        return False
     if boolean not in ("and", "or"):
-        _complain(cluster, resolved, f"'{boolean}' is not a valid boolean-op")
+        _complain(cluster, resolved, f"because '{resolved.get('boolean-op')}' is not a valid boolean-op")
         return False
     conditions = [c for c in resolved if isinstance(c.tag, str)]
     if not conditions:
+        rule_id = resolved.get("id") or ""
+        told = warning("scheduler.rule", f"Ignoring rule {rule_id} because it contains no conditions", where=rule_id)
+        cluster.tell(told)
         return True
     for condition in conditions:
         passed = _condition(cluster, condition, subject, depth)
@@ -72,15 +84,20 @@ def resolve(cluster: Cluster, element: etree._Element) -> etree._Element | None:
         return element
     target = find_element(cluster, reference)
     if target is None or target.tag != element.tag:
-        _complain(cluster, element, f"no {element.tag!s} with id '{reference}'")
+        tag = str(element.tag)
+        what = f"Ignoring invalid {tag} configuration: id-ref '{reference}' does not reference a valid object"
+        cluster.tell(error("scheduler.reference", what, where=reference))
         return None
     return target
 
 
 def _condition(cluster: Cluster, condition: etree._Element, subject: Subject, depth: int) -> bool:
+    if condition.tag == "rule":
+        return passes(cluster, condition, subject, depth + 1)
+    if condition.tag in CONDITIONS and condition.get("id") is None:
+        _complain(cluster, condition, "")
+        return False
     match condition.tag:
-        case "rule":
-            return passes(cluster, condition, subject, depth + 1)
         case "expression":
             return _attribute(cluster, condition, subject)
         case "date_expression":
@@ -91,9 +108,21 @@ def _condition(cluster: Cluster, condition: etree._Element, subject: Subject, de
         case "op_expression":
             if condition.get("name") != subject.op_name:
                 return False
+            if _bad_interval(cluster, condition):
+                return False
             return condition.get("interval") is None or interval_ms(condition.get("interval")) == subject.op_interval_ms
-    _complain(cluster, condition, f"{condition.tag!s} is not a condition")
+    name, kind = condition.get("id") or "without ID", str(condition.tag)
+    what = f"Treating rule condition {name} as not passing because {kind} is not a valid condition type"
+    cluster.tell(error("scheduler.rule", what, where=condition.get("id") or ""))
     return False
+
+
+def _bad_interval(cluster: Cluster, condition: etree._Element) -> bool:
+    text = condition.get("interval")
+    if text is None or text.startswith("P") or parse_ms(text) is not None:
+        return False
+    _complain(cluster, condition, f"because '{text}' is not a valid interval")
+    return True
 
 
 def expand(text: str, submatches: tuple[str, ...]) -> str:
@@ -111,11 +140,27 @@ def expand(text: str, submatches: tuple[str, ...]) -> str:
 def _attribute(cluster: Cluster, expression: etree._Element, subject: Subject) -> bool:
     name, operation = expression.get("attribute"), (expression.get("operation") or "").lower()
     value = expression.get("value")
-    if name is None or operation not in COMPARISONS:
-        _complain(cluster, expression, "attribute or operation is missing or unknown")
+    if name is None:
+        _complain(cluster, expression, "because attribute was not specified")
+        return False
+    if operation not in COMPARISONS:
+        stated = expression.get("operation")
+        _complain(
+            cluster,
+            expression,
+            "because it has no operation" if stated is None else f"because '{stated}' is not a valid operation",
+        )
+        return False
+    source = (expression.get("value-source") or "literal").lower()
+    if source not in ("literal", "param", "meta"):
+        _complain(cluster, expression, f"because '{expression.get('value-source')}' is not a valid value-source")
         return False
     if (value is not None) == (operation in ("defined", "not_defined")):
-        _complain(cluster, expression, f"value and operation '{operation}' do not go together")
+        word = "required" if value is None else "not allowed"
+        _complain(cluster, expression, f"because value is {word} when operation is {expression.get('operation')}")
+        return False
+    if expression.get("type") is not None and (expression.get("type") or "").lower() not in TYPES:
+        _complain(cluster, expression, f"because '{expression.get('type')}' is not a valid type")
         return False
     actual = subject.node_attrs.get(expand(name, subject.submatches)) if subject.node_attrs is not None else None
     if operation == "defined":
@@ -123,17 +168,11 @@ def _attribute(cluster: Cluster, expression: etree._Element, subject: Subject) -
     if operation == "not_defined":
         return actual is None
     assert value is not None
-    source = (expression.get("value-source") or "literal").lower()
     tables = {"param": subject.params, "meta": subject.meta}
     reference: str | None = value
     if source in tables:
         reference = (tables[source] or {}).get(value)
-    elif source != "literal":
-        return False
     kind = _kind(expression.get("type"), operation, actual, reference)
-    if kind is None:
-        _complain(cluster, expression, f"unknown type '{expression.get('type')}'")
-        return False
     return _holds(operation, actual, reference, compare(actual, reference, kind))
 
 
@@ -145,9 +184,9 @@ def _holds(operation: str, actual: str | None, reference: str | None, order: int
     return {"lt": order < 0, "lte": order <= 0, "gt": order > 0, "gte": order >= 0}[operation]
 
 
-def _kind(stated: str | None, operation: str, actual: str | None, reference: str | None) -> str | None:
+def _kind(stated: str | None, operation: str, actual: str | None, reference: str | None) -> str:
     if stated is not None:
-        return stated.lower() if stated.lower() in ("string", "integer", "number", "version") else None
+        return stated.lower()
     if operation in ("eq", "ne"):
         return "string"
     return "number" if "." in (actual or "") or "." in (reference or "") else "integer"
@@ -192,18 +231,31 @@ def compare_versions(a: str, b: str) -> int:
 
 def _date(cluster: Cluster, expression: etree._Element) -> bool:
     operation = (expression.get("operation") or "in_range").lower()
-    start, end = (parse_date(expression.get(k), cluster.utc_offset_s) for k in ("start", "end"))
-    wrong = any(expression.get(k) is not None and v is None for k, v in (("start", start), ("end", end)))
     now_s = cluster.now_s
     if operation == "date_spec":
         spec = expression.find("date_spec")
-        return spec is not None and _date_spec(cluster, spec)
-    if operation == "in_range" and end is None and start is not None and not wrong:
-        end = _duration_end(expression, start)
-    needed = {"gt": start is not None, "lt": end is not None, "in_range": start is not None or end is not None}
-    if wrong or not needed.get(operation, False):
-        _complain(cluster, expression, "operation, start or end is missing or wrong")
+        if spec is None:
+            _complain(cluster, expression, "because date_spec operations require a date_spec subelement")
+        return spec is not None and _date_spec(cluster, expression, spec)
+    if operation not in ENDS:
+        _complain(cluster, expression, f"because '{expression.get('operation')}' is not a valid operation")
         return False
+    start, end = (parse_date(expression.get(k), cluster.utc_offset_s) for k in ("start", "end"))
+    for name, value in (("start", start), ("end", end)):
+        if name in ENDS[operation] and value is None and expression.get(name) is not None:
+            _complain(cluster, expression, f"because {name} is invalid")
+            return False
+    if not any(value is not None for name, value in (("start", start), ("end", end)) if name in ENDS[operation]):
+        # The original says gt where it means lt.
+        needed = {"gt": "gt requires start", "lt": "gt requires end"}
+        _complain(cluster, expression, f"because {needed.get(operation, 'in_range requires at least one of start or end')}")
+        return False
+    duration = expression.find("duration") if operation == "in_range" and end is None else None
+    if duration is not None:
+        end = None if start is None else _duration_end(cluster, expression, duration, start)
+        if end is None:
+            _complain(cluster, expression, "because duration is invalid")
+            return False
     if operation == "gt":
         assert start is not None
         cluster.recheck(start + 1)
@@ -222,18 +274,32 @@ def _date(cluster: Cluster, expression: etree._Element) -> bool:
     return True
 
 
-def _duration_end(expression: etree._Element, start: int) -> int | None:
-    duration = expression.find("duration")
-    if duration is None:
+def _duration_end(cluster: Cluster, expression: etree._Element, duration: etree._Element, start: int) -> int | None:
+    """When a duration ends; None, and a report, when it is not one."""
+    if duration.get("id") is None:
+        _complain(cluster, expression, "because duration subelement has no id")
         return None
-    months = int_or(duration.get("months"), 0)
-    seconds = 0
-    for name, unit in (("weeks", 604_800), ("days", 86_400), ("hours", 3600), ("minutes", 60), ("seconds", 1)):
-        seconds += max(-(10**9), min(10**9, int_or(duration.get(name), 0))) * unit
-    return add_calendar(start, int_or(duration.get("years"), 0), months, seconds)
+    amounts: dict[str, int] = {}
+    for name in ("years", "months", *UNITS_S):
+        text = duration.get(name)
+        amount = 0 if text is None else parse_int(text)
+        if amount is None or not -INT_MAX - 1 <= amount <= INT_MAX:
+            fault = "Unable to parse CIB XML" if amount is None and _is_no_number(text) else "Numerical result out of range"
+            _complain(cluster, expression, f"because duration {duration.get('id')} attribute {name} is invalid: {fault}")
+            return None
+        amounts[name] = amount
+    seconds = sum(amounts[name] * unit for name, unit in UNITS_S.items())
+    return add_calendar(start, amounts["years"], amounts["months"], seconds)
 
 
-def _date_spec(cluster: Cluster, spec: etree._Element) -> bool:
+def _is_no_number(text: str | None) -> bool:
+    return re.match(r"\s*[+-]?\d", text or "", re.ASCII) is None
+
+
+def _date_spec(cluster: Cluster, expression: etree._Element, spec: etree._Element) -> bool:
+    if spec.get("id") is None:
+        _complain(cluster, expression, "because date_spec subelement has no id")
+        return False
     cluster.now_matters()
     for name, value in spec_fields(cluster.now_s, cluster.utc_offset_s).items():
         wanted = spec.get(name)
@@ -242,7 +308,7 @@ def _date_spec(cluster: Cluster, spec: etree._Element) -> bool:
         match = re.fullmatch(r"\s*([+]?\d{0,18})(-?)([+]?\d{0,18})", wanted, re.ASCII)
         low, dash, high = ("", "", "") if match is None else match.groups()
         if not low and not high:
-            _complain(cluster, spec, f"'{wanted}' is no range of {name}")
+            _complain(cluster, expression, f"because '{wanted}' is not a valid range for date_spec attribute {name}")
             return False
         if low and value < int(low):
             return False
@@ -261,7 +327,7 @@ def nvpairs(
     for block in owner.iterchildren(set_name):
         resolved = resolve(cluster, block)
         if resolved is not None:
-            score = _block_score(resolved)
+            score = _block_score(cluster, resolved)
             found.append((0 if first_id and resolved.get("id") == first_id else 1, -score, resolved))
     # Among equal scores the last block counts first, as in the original.
     found.reverse()
@@ -278,17 +344,29 @@ def nvpairs(
             if name is None or value is None:
                 continue
             if value.lower() == "#default":
+                what = f"Support for setting meta-attributes (such as {name}) to the explicit value '#default' is deprecated"
+                told = warning(
+                    "scheduler.deprecated", f"{what} and will be removed in a future release", where=target.get("id") or ""
+                )
+                cluster.tell(told)
                 into.pop(name, None)
             else:
                 into.setdefault(name, value)
 
 
-def _block_score(block: etree._Element) -> int:
-    text = (block.get("score") or "0").upper()
-    if text.endswith("INFINITY"):
-        return -1_000_000 if text.startswith("-") else 1_000_000
-    return max(-1_000_000, min(1_000_000, int_or(text, 0)))
+def _block_score(cluster: Cluster, block: etree._Element) -> int:
+    text = block.get("score")
+    if text is None:
+        return 0
+    score = parse_score(text, 0, cluster.health_scores)
+    if score is None:
+        name = block.get("id") or ""
+        what = f"Using 0 as {name} score because '{text}' is not a valid score: {BAD_VALUE}"
+        cluster.tell(warning("scheduler.set-score", what, where=name))
+    return score or 0
 
 
 def _complain(cluster: Cluster, element: etree._Element, why: str) -> None:
-    cluster.tell(warning("scheduler.rule", f"{element.tag!s} '{element.get('id', '')}' does not pass", why))
+    name = element.get("id")
+    what = f"Treating {element.tag!s} {'without id' if name is None else name} as not passing"
+    cluster.tell(error("scheduler.rule", f"{what} {why}" if why else what, where=name or ""))

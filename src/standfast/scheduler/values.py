@@ -7,6 +7,8 @@ from enum import IntEnum
 from functools import lru_cache
 
 FEATURE_SET = "3.20.5"
+BAD_VALUE = "Bad input value provided"
+"""What the original says of a score that is none."""
 UINT_MAX = 4_294_967_295
 INT_MAX = 2_147_483_647
 DEFAULT_TIMEOUT_MS = 20_000
@@ -182,6 +184,22 @@ OPTIONS: dict[str, tuple[tuple[str, ...], str, str]] = {
     "batch-limit": ((), "0", "integer"),
     "migration-limit": ((), "-1", "integer"),
 }
+OTHER_OPTIONS: dict[str, tuple[str, ...]] = {
+    "interval": (
+        "cluster-recheck-interval",
+        "dc-deadtime",
+        "election-timeout",
+        "join-finalization-timeout",
+        "join-integration-timeout",
+        "shutdown-escalation",
+        "transition-delay",
+    ),
+    "bool": ("enable-acl",),
+    "integer": ("node-action-limit", "pe-error-series-max", "pe-input-series-max", "pe-warn-series-max"),
+    "count": ("fencing-max-attempts", "stonith-max-attempts"),
+    "percentage": ("load-threshold",),
+}
+"""Options that change no decision and are checked all the same, by kind."""
 CHOICES = {
     "policy": ("stop", "freeze", "ignore", "demote", "fence", "suicide"),
     "fence-action": ("reboot", "off", "poweroff"),

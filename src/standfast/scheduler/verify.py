@@ -1,9 +1,9 @@
 """Will the cluster be able to work with this configuration, and is there anything an administrator should know of it?
 
-What `crm_verify` asks. Three judges, in this order: the schema (cib/shape.py), the scheduler (what it complained about while it
-planned), and a list of what Pacemaker calls deprecated. A document that does not conform goes no
-further, as with the original (lib/pacemaker/pcmk_verify.c). Not every remark of the scheduler is about the configuration: what it
-tells of the state of the nodes and resources is left out, but for nodes that are going to be fenced.
+What `crm_verify` asks. Three judges, in this order: the schema (cib/shape.py), what the scheduler has no time for while it plans
+(unpack/remarks.py), and what it complained about while it planned. A document that does not conform goes no further, as with the
+original (lib/pacemaker/pcmk_verify.c). Not every remark of the scheduler is about the configuration: what it tells of the state
+of nodes and resources is left out, as the original does (pcmk__config_err against pcmk__sched_err).
 """
 
 from __future__ import annotations
@@ -14,92 +14,94 @@ from standfast.base.report import Report, Severity, error, warning
 from standfast.cib.schema import NO_SCHEMA
 from standfast.cib.shape import shape_reports
 from standfast.cib.upgrade import upgraded
-from standfast.scheduler.plan import schedule
+from standfast.scheduler.plan import notices_of_unpacking, schedule
+from standfast.scheduler.unpack.remarks import remarks, too_new
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from lxml.etree import _Element as Element
 
-STATE_CODES: Final = frozenset({"scheduler.active-twice", "scheduler.history", "scheduler.fail-count", "scheduler.rule"})
-"""Remarks that are about what happened, not about what is configured: no reason to call a configuration wrong."""
-
-LEFT_OVERS: Final = frozenset({"scheduler.removed", "scheduler.node-state"})
-"""Remarks of things that are active, or were seen, and are not configured: the original warns of them."""
+STATE_CODES: Final = frozenset(
+    {
+        "scheduler.active-twice",
+        "scheduler.blocked",
+        "scheduler.fail-count",
+        "scheduler.failure",
+        "scheduler.no-quorum",
+        "scheduler.not-managed",
+        "scheduler.terminate",
+        "scheduler.threshold",
+        "scheduler.unclean",
+    }
+)
+"""Warnings and errors about what happened, not about what is configured: no reason to call a configuration wrong."""
 
 
 class Verdict(NamedTuple):
-    """`errors`: the cluster cannot, or will not, do what is written there. `warnings`: it may not be what was meant."""
+    """`complaints` are errors (the cluster cannot, or will not, do what is written there) and warnings (it may not be what was
+    meant), in the order in which they were found. `conforms` says that the schema has nothing against the document."""
 
-    errors: tuple[Report, ...] = ()
-    warnings: tuple[Report, ...] = ()
+    complaints: tuple[Report, ...] = ()
+    conforms: bool = True
+
+    @property
+    def errors(self) -> tuple[Report, ...]:
+        """Those that make a configuration invalid."""
+        return tuple(report for report in self.complaints if report.severity is Severity.ERROR)
+
+    @property
+    def warnings(self) -> tuple[Report, ...]:
+        """Those that make it need attention."""
+        return tuple(report for report in self.complaints if report.severity is Severity.WARNING)
 
     @property
     def is_clean(self) -> bool:
         """Whether there is nothing to say."""
-        return not self.errors and not self.warnings
+        return not self.complaints
 
 
 def verify(root: Element, now_s: int, where: str = "cib") -> Verdict:
     """Judge a `cib` element, which is not changed, at wall-clock second `now_s`. Lines are told as `where:LINE`."""
     if root.tag != "cib":
-        what = "This tool can only check complete configurations (i.e. those starting with <cib>)."
-        return Verdict((error("verify.not-a-cib", what, "", "", f"{where}:{root.sourceline or 1}"),))
+        what = f"Input is not a CIB (outermost element is {root.tag!s} not cib)"
+        return Verdict((error("verify.not-a-cib", what, "", "", f"{where}:{root.sourceline or 1}"),), conforms=False)
     reports = shape_reports(root, where)
     if reports:
-        return Verdict(tuple(reports))
-    warnings = list(_deprecated(root, where))
+        return Verdict(tuple(reports), conforms=False)
+    found: list[Report] = []
     if root.get("validate-with") == NO_SCHEMA:
-        what = "Schema validation of configuration is disabled"
-        warnings.insert(0, warning("verify.no-schema", what, "", "enabling is encouraged and prevents common misconfigurations"))
+        what = (
+            "Support for validate-with='none' is deprecated and will be removed in a future release without the possibility of "
+            "upgrades (manually edit to use a supported schema)"
+        )
+        found.append(warning("verify.no-schema", what, where=f"{where}:{root.sourceline}"))
     current = upgraded(root)
     if isinstance(current, Report):
-        return Verdict((current,), tuple(warnings))
-    errors: list[Report] = []
-    plan = schedule(current, now_s)
-    for notice in plan.notices:
-        if notice.code in STATE_CODES:
-            continue
-        placed = notice._replace(where=_place(current, notice, where))
-        is_wrong_role = notice.code == "scheduler.meta" and notice.what.startswith("target-role ")
-        if notice.severity is Severity.ERROR or is_wrong_role:
-            errors.append(placed)
-        elif notice.severity is Severity.WARNING or notice.code in LEFT_OVERS:
-            warnings.append(placed)
-    fenced = [
-        warning("verify.fencing", f"node {c.subject} will be fenced", c.reason)
-        for c in plan.changes
-        if c.verb.startswith("Fence (") and c.verb != "Fence (on)"
-    ]
-    return Verdict(tuple(dict.fromkeys(errors)), tuple(dict.fromkeys((*warnings, *fenced))))
+        return Verdict((*found, current), conforms=False)
+    newer = too_new(current)
+    if newer is not None:
+        return Verdict((*found, newer))
+    found += [_placed(current, notice, where) for notice in complaints(current, now_s)]
+    return Verdict(tuple(dict.fromkeys(found)))
 
 
-def _place(root: Element, notice: Report, where: str) -> str:
-    """The line of the object that a remark of the scheduler is about, where it names one."""
-    if not notice.where:
-        return where
+def complaints(current: Element, now_s: int) -> list[Report]:
+    """What is wrong with the configuration of a document of today's schema, without lines."""
+    # Without a status section there is nothing to decide about, and only what is written is judged.
+    is_whole = current.find("status") is not None
+    told = (*remarks(current), *(schedule(current, now_s).notices if is_whole else notices_of_unpacking(current, now_s)))
+    return [report for report in told if is_complaint(report)]
+
+
+def is_complaint(report: Report) -> bool:
+    """Whether a report of the scheduler is about the configuration."""
+    return report.severity in (Severity.ERROR, Severity.WARNING) and report.code not in STATE_CODES
+
+
+def _placed(root: Element, report: Report, where: str) -> Report:
+    """The report with the line of the object that it is about, where it names one."""
+    if not report.where:
+        return report._replace(where=where)
     # An instance of a clone stands for what was cloned.
-    own = notice.where.partition(":")[0]
+    own = report.where.partition(":")[0]
     found = next((e for e in root.iterfind("configuration//*[@id]") if e.get("id") == own), None)
-    return f"{where}:{found.sourceline}" if found is not None and found.sourceline else f"{where}: {notice.where}"
-
-
-def _deprecated(root: Element, where: str) -> Iterator[Report]:
-    """What Pacemaker warns of because it will go away."""
-    for order in root.iterfind("configuration/constraints/rsc_order[@require-all]"):
-        what = f"<rsc_order id={order.get('id', '')}>: require-all is deprecated"
-        yield _old(order, where, what, "give the clone clone-min instead")
-    for pair in root.iterfind("configuration/resources//group/meta_attributes/nvpair"):
-        if pair.get("name") in {"ordered", "collocated"} and pair.get("value", "").lower() in {"false", "off", "no", "n", "0"}:
-            group = pair.xpath("string(../../@id)")
-            what = f"<group id={group}>: {pair.get('name')} is deprecated"
-            yield _old(pair, where, what, "use a resource set instead")
-    for pair in root.iterfind("configuration/crm_config/cluster_property_set/nvpair"):
-        if pair.get("name") in {"stonith-action", "fencing-action"} and pair.get("value") == "poweroff":
-            yield _old(pair, where, f"{pair.get('name')}=poweroff is deprecated", "use off")
-
-
-def _old(element: Element, where: str, what: str, remedy: str) -> Report:
-    return warning(
-        "verify.deprecated", what, "it will be removed in a future release of Pacemaker", remedy, f"{where}:{element.sourceline}"
-    )
+    return report._replace(where=f"{where}:{found.sourceline}" if found is not None and found.sourceline else where)

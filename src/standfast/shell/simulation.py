@@ -60,6 +60,7 @@ def scheduler_reports(session: Session, configuration: Configuration) -> list[Re
     cluster's state is."""
     from standfast.cib.shape import shape_reports
     from standfast.compat.simulation import Asked, Injections, run
+    from standfast.scheduler.verify import is_complaint
 
     root = _as_cib(configuration)
     faults = shape_reports(root, "configuration")
@@ -67,7 +68,7 @@ def scheduler_reports(session: Session, configuration: Configuration) -> list[Re
         return faults
     found = run(root, Asked(Injections(), run=False), int(session.now_s()), time.localtime(session.now_s()).tm_gmtoff)
     assert found.plan is not None
-    return [report for report in found.plan.notices if report.severity in _LOUD]
+    return [report for report in found.plan.notices if is_complaint(report)]
 
 
 def scores(session: Session) -> str:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 CIB_FILE = "CIB_file"
 CIB_BYTES_MAX = 64 * 1024 * 1024
 REPEAT_MAX = 10_000
+LOUDNESS = {Severity.ERROR: 1, Severity.WARNING: 2, Severity.NOTICE: 3}
+"""How many -V it takes to be told."""
 EXIT_ERROR, EXIT_PRIVILEGES, EXIT_USAGE, EXIT_DATA = 1, 4, 64, 65
 EXIT_CANTCREAT, EXIT_IO, EXIT_CONFIG, EXIT_NOSUCH = 73, 74, 78, 105
 VERSION = "Pacemaker 2.1.5\nWritten by Andrew Beekhof and the Pacemaker project contributors\n"
@@ -57,7 +59,7 @@ Output:
   -G, --save-graph=FILE        the transition graph, XML     -D, --save-dotfile=FILE   the same for dot(1)
   -a, --all-actions            in the dot file, also what need not be done
       --output-as=text|xml|none    --output-to=FILE          -Q, --quiet               scores and utilization only
-  -V, --verbose                warnings too; twice: notices  -$, --version             -?, --help
+  -V, --verbose                errors; -VV warnings; -VVV all -$, --version             -?, --help
 """
 _MANY = {
     "node-up": ("u", "nodes_up"),
@@ -275,14 +277,18 @@ def _put(text: str, path: str) -> None:
 
 
 def _say_notices(options: Options, found: Simulation) -> None:
-    """With -V what the scheduler warned of, with -VV all it noticed."""
+    """With -V the scheduler's errors, with -VV its warnings too, with -VVV all it noticed."""
     loudness = len(options.values("verbose"))
     if not loudness or found.plan is None:
         return
-    kinds = {Severity.ERROR, Severity.WARNING} | ({Severity.NOTICE, Severity.INFO} if loudness > 1 else set())
-    for report in found.plan.notices:
-        if report.severity in kinds:
-            sys.stderr.write(f"{report.severity.value}: {report.sentence()}\n")
+    from standfast.scheduler.unpack.remarks import remarks, too_new
+
+    newer = too_new(found.cib)
+    told = [*(() if newer is None else (newer,)), *remarks(found.cib), *found.plan.notices]
+    for report in told:
+        if LOUDNESS.get(report.severity, 3) <= loudness:
+            why = f": {report.why}" if report.why else ""
+            sys.stderr.write(f"{report.severity.value}: {report.what}{why}\n")
 
 
 # ---- profiling ----------------------------------------------------------------------------------------------------------

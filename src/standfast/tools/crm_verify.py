@@ -1,7 +1,7 @@
 """crm_verify: will the cluster be able to work with this configuration? Schema, the scheduler's complaints, what is deprecated.
 
-The verdict is scheduler/verify.py's; this reads and prints. Exit codes are the original's: 0, 78 for errors and warnings alike,
-76 for what is no CIB, 1 without input, 102 (66 for CIB_file) without a cluster.
+The verdict is scheduler/verify.py's; this reads and prints. Exit codes are the original's: 0, 78 for errors and warnings alike
+and for what is no CIB, 1 without input, 102 (66 for CIB_file) without a cluster.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
     from standfast.scheduler.verify import Verdict
 
-EXIT_ERROR, EXIT_CANTCREAT, EXIT_PROTOCOL, EXIT_CONFIG = 1, 73, 76, 78
+EXIT_ERROR, EXIT_CANTCREAT, EXIT_CONFIG = 1, 73, 78
+PLAIN = frozenset({"verify.not-a-cib"})
+"""What the original says without being asked to, and without calling it an error."""
 HELP = """\
 usage: crm_verify [OPTIONS]
 
@@ -33,7 +35,7 @@ Check a configuration: against its schema, as the scheduler sees it, and for wha
   -V, --verbose        name the errors and warnings       -q, --quiet  only the exit code
       --output-as=text|xml   --output-to=FILE             -$, --version   -?, --help
 
-Exit codes: 0 nothing to say, 78 errors or warnings, 76 not a CIB, 1 no input, 102 no cluster.
+Exit codes: 0 nothing to say, 78 errors or warnings, 1 no input, 102 no cluster.
 """
 _OPTIONS = (
     option("live", "L", "live-check"),
@@ -82,60 +84,63 @@ def _work(argv: Sequence[str]) -> int:
 def _check(options: Options) -> tuple[int, list[str]]:
     """(exit code, what to say)."""
     root, where = _source(options)
-    if root.tag != "cib":
-        what = "This tool can only check complete configurations (i.e. those starting with <cib>)."
-        raise Refused(error("verify.not-a-cib", what), exit_code=EXIT_PROTOCOL)
     _save(root, options.value("save"))
+    from standfast.scheduler.report.simulation import preamble
     from standfast.scheduler.verify import verify
 
+    if "quiet" not in options:
+        sys.stderr.write("".join(f"{line}\n" for line in preamble(root)))
     return _told(verify(root, int(time.time()), where), is_verbose="verbose" in options or options.value("form") == "xml")
 
 
 def _told(verdict: Verdict, *, is_verbose: bool) -> tuple[int, list[str]]:
+    """The original shows what the schema says without being asked, and everything else with -V."""
     if verdict.is_clean:
         return 0, []
     lines = []
-    if is_verbose:
-        lines = [_line("error", report) for report in verdict.errors] + [_line("warning", r) for r in verdict.warnings]
-    if verdict.errors:
-        lines.append("crm_verify: Errors found during check: config not valid")
-    else:
-        lines.append("crm_verify: Warnings found during check: config may not be valid")
-    if not is_verbose:
-        lines.append("-V may provide more details")
+    for report in verdict.complaints:
+        if report.code in PLAIN:
+            lines.append(_line(report))
+        elif not verdict.conforms:
+            lines.append(report.sentence())
+        elif is_verbose:
+            lines.append(f"{report.severity.value}: {_line(report)}")
+    if is_verbose and not verdict.conforms:
+        lines.append("error: CIB did not pass schema validation")
+    hint = "" if is_verbose else " (-V may provide more detail)"
+    lines.append(f"Configuration {'invalid' if verdict.errors else 'may need attention'}{hint}")
     return EXIT_CONFIG, lines
 
 
-def _line(severity: str, report: Report) -> str:
-    """`error: cib.xml:41: <rsc_location id=loc1>: node=...: no such attribute (remedy)`."""
-    return f"{severity}: {report.sentence()}"
+def _line(report: Report) -> str:
+    """`WHAT (REMEDY) [cib.xml:41]`: the original's words first, where those who search for them find them."""
+    why = f": {report.why}" if report.why else ""
+    remedy = f" ({report.remedy})" if report.remedy else ""
+    return f"{report.what}{why}{remedy} [{report.where}]"
 
 
 def _source(options: Options) -> tuple[Element, str]:
     """The CIB, and by which name its lines are told."""
     chosen = options.last(("live", "file", "pipe", "text"))
+    fault = ""
+    root: Element | None = None
     if chosen == "live":
-        root, failure, where = parsed(live_bytes("crm_verify")), "Couldn't parse the live CIB", "cib"
+        root, where = parsed(live_bytes("crm_verify")), "cib"
     elif chosen == "file":
         where = options.value("file")
-        failure = f"Couldn't parse input file: {where}"
         try:
             root = parsed(file_bytes(where))
-        except OSError as fault:
-            raise Refused(error("verify.input", failure, fault.strerror or ""), exit_code=EXIT_ERROR) from None
+        except OSError as wrong:
+            fault = f"{where}: {wrong.strerror or wrong}"
     elif chosen == "pipe":
-        root, failure, where = parsed(stdin_bytes()), "Couldn't parse input from STDIN.", "stdin"
+        root, where = parsed(stdin_bytes()), "stdin"
     elif chosen == "text":
-        root, failure, where = (
-            parsed(options.value("text").encode()),
-            f"Couldn't parse input string: {options.value('text')}",
-            "line",
-        )
+        root, where = parsed(options.value("text").encode()), "line"
     else:
-        what = "No configuration source specified.  Use --help for usage information."
-        raise Refused(error("verify.input", what), exit_code=EXIT_ERROR)
+        raise Refused(error("verify.input", "No input specified", "", "crm_verify -x FILE, or -L"), exit_code=EXIT_ERROR)
     if root is None:
-        raise Refused(error("verify.input", failure), exit_code=EXIT_ERROR)
+        report = error("verify.input", "Verification failed: Unable to parse CIB XML", fault or where)
+        raise Refused(report, exit_code=EXIT_CONFIG)
     return root, where
 
 

@@ -174,7 +174,7 @@ def test_what_is_inside_an_unreachable_container_is_refused() -> None:
     xml = '<bundle id="b"><podman image="i"/><primitive id="p" class="ocf" provider="heartbeat" type="Dummy"/></bundle>'
     plan = schedule(cib(xml), NOW_S)
     assert plan.graph.actions == ()
-    assert any(n.code == "scheduler.bundle" and "control-port" in n.why for n in plan.notices)
+    assert any(n.code == "scheduler.bundle" and "control-port" in n.what for n in plan.notices)
 
 
 def test_who_cannot_connect_leaves_remote_nodes_and_bundles_alone() -> None:

@@ -76,16 +76,17 @@ def test_errors_and_warnings_as_the_original_sums_them_up(capsys: pytest.Capture
     wrong = CIB.replace('rsc="vip"', 'rsc="vipp"')
     code, _, err = said(crm_verify.main, capsys, "-X", wrong)
     assert code == 78
-    assert err == "crm_verify: Errors found during check: config not valid\n-V may provide more details\n"
+    assert err.endswith("Configuration invalid (-V may provide more detail)\n")
     code, _, err = said(crm_verify.main, capsys, "-V", "-X", wrong)
     assert "error: line:11: <rsc_location id=l>: rsc='vipp': no such object (define vipp in the same change" in err
     old = CIB.replace('then="web"', 'then="web" require-all="true"')
     code, _, err = said(crm_verify.main, capsys, "-VX", old)
     assert code == 78
-    assert "warning: line:13: <rsc_order id=first>: require-all is deprecated" in err
-    assert err.endswith("crm_verify: Warnings found during check: config may not be valid\n")
+    assert "warning: Support for require-all in ordering constraints is deprecated and will be removed" in err
+    assert "[line:13]\n" in err
+    assert err.endswith("Configuration may need attention\n")
     unfenced = CIB.replace('value="false"', 'value="true"')
-    assert "no fencing device" in said(crm_verify.main, capsys, "-VX", unfenced)[2]
+    assert "no fencing resources have been defined" in said(crm_verify.main, capsys, "-VX", unfenced)[2]
     assert said(crm_verify.main, capsys, "-qX", wrong) == (78, "", "")
 
 
@@ -104,11 +105,13 @@ def test_where_the_input_comes_from(tmp_path: Path, capsys: pytest.CaptureFixtur
     monkeypatch.setenv("CIB_file", str(file))
     assert said(crm_verify.main, capsys, "-L")[0] == 0
     code, _, err = said(crm_verify.main, capsys)
-    assert (code, err) == (1, "crm_verify: No configuration source specified.  Use --help for usage information.\n")
+    assert (code, err) == (1, "crm_verify: No input specified\n  crm_verify -x FILE, or -L\n")
     code, _, err = said(crm_verify.main, capsys, "-x", "/nowhere")
-    assert code == 1
-    assert err.startswith("crm_verify: Couldn't parse input file: /nowhere")
-    assert said(crm_verify.main, capsys, "-X", "<foo/>")[0] == 76
+    assert code == 78
+    assert err.startswith("crm_verify: Verification failed: Unable to parse CIB XML: /nowhere: No such file")
+    code, _, err = said(crm_verify.main, capsys, "-X", "<foo/>")
+    assert code == 78
+    assert err.startswith("Input is not a CIB (outermost element is foo not cib)")
     code, out, _ = said(crm_verify.main, capsys, "--output-as=xml", "-X", CIB.replace('then="web"', 'then="wb"'))
     assert code == 78
     assert '<status code="78" message="Invalid configuration">' in out

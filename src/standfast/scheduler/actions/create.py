@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from standfast.base.report import notice
+from standfast.base.report import error, notice
 from standfast.scheduler.actions.core import find_exact, set_reason
 from standfast.scheduler.actions.migration import abort_dangling, can_migrate, create_migration
 from standfast.scheduler.actions.ops import get_action, rsc_pseudo_op, start_action, stop_action
@@ -200,10 +200,19 @@ def _migration_goes_on(rsc: Resource, current: Node | None) -> bool:
     return rsc.migration_target is not None and current is rsc.migration_source and rsc.assigned is rsc.migration_target
 
 
+MULTIPLE_TEXT = {
+    MultipleActive.STOP_ONLY: "shutting it down",
+    MultipleActive.STOP_START: "attempting recovery",
+    MultipleActive.BLOCK: "waiting for an administrator",
+    MultipleActive.STOP_UNEXPECTED: "stopping unexpected instances",
+}
+
+
 def _active_twice(cluster: Cluster, rsc: Resource, count: int) -> bool:
-    cluster.tell(
-        notice("scheduler.active-twice", f"{rsc.id} is active on {count} nodes", "attempting recovery as multiple-active says")
+    what = (
+        f"{rsc.agent[0] or 'Untyped'} resource {rsc.id} might be active on {count} nodes ({MULTIPLE_TEXT[rsc.multiple_active]})"
     )
+    cluster.tell(error("scheduler.active-twice", what))
     rsc.stop_unexpected = rsc.multiple_active == MultipleActive.STOP_UNEXPECTED
     return rsc.multiple_active in (MultipleActive.STOP_START, MultipleActive.STOP_UNEXPECTED)
 

@@ -79,7 +79,7 @@ def action_meta(
             meta["timeout"] = timeout
     meta["timeout"] = str(_timeout_ms(meta.get("timeout")))
     _validate_on_fail(cluster, rsc, task, config, meta)
-    _set_start_delay(cluster, interval, meta)
+    _set_start_delay(cluster, config, interval, meta)
     return meta
 
 
@@ -88,7 +88,7 @@ def _timeout_ms(text: str | None) -> int:
     return DEFAULT_TIMEOUT_MS if value is None or value <= 0 else min(value, INT_MAX)
 
 
-def _set_start_delay(cluster: Cluster, interval: int, meta: dict[str, str]) -> None:
+def _set_start_delay(cluster: Cluster, config: etree._Element | None, interval: int, meta: dict[str, str]) -> None:
     """start-delay in ms; without one, interval-origin says how long until the interval next ticks."""
     from standfast.scheduler.dates import parse_date
 
@@ -97,7 +97,12 @@ def _set_start_delay(cluster: Cluster, interval: int, meta: dict[str, str]) -> N
         value = parse_ms(delay)
         meta["start-delay"] = str(0 if value is None else max(0, min(value, INT_MAX)))
         return
-    origin = parse_date(meta.get("interval-origin"), cluster.utc_offset_s)
+    stated = meta.get("interval-origin")
+    origin = parse_date(stated, cluster.utc_offset_s)
+    if stated is not None and origin is None and interval > 0:
+        op_id = "(missing ID)" if config is None else config.get("id", "(missing ID)")
+        what = f"Ignoring 'interval-origin' for operation '{op_id}' because '{stated}' is not valid"
+        cluster.tell(error("scheduler.operation", what, where=op_id))
     seconds = interval // 1000
     if origin is not None and seconds > 0:
         cluster.now_matters()
@@ -123,12 +128,24 @@ def _is_promoted_monitor(op: etree._Element) -> bool:
     return op.get("name") == "monitor" and parse_role(op.get("role")) == Role.PROMOTED and interval_ms(op.get("interval")) > 0
 
 
+ON_FAIL = {
+    "block": OnFail.BLOCK,
+    "standby": OnFail.STANDBY,
+    "ignore": OnFail.IGNORE,
+    "nothing": OnFail.IGNORE,
+    "migrate": OnFail.BAN,
+    "stop": OnFail.STOP,
+    "restart": OnFail.RESTART,
+    "demote": OnFail.DEMOTE,
+}
+
+
 def _validate_on_fail(cluster: Cluster, rsc: Resource, task: str, config: etree._Element | None, meta: dict[str, str]) -> None:
     """Drop or set on-fail where the operation does not allow what is configured."""
     value = meta.get("on-fail")
     lowered = (value or "").lower()
     if task == "stop" and lowered in ("standby", "demote", "stop"):
-        _reset_on_fail(cluster, rsc, task, value)
+        _reset_on_fail(cluster, rsc, "stop", value, "stop")
         meta.pop("on-fail", None)
     elif task == "demote" and value is None:
         for op in rsc.ops_xml:
@@ -140,50 +157,46 @@ def _validate_on_fail(cluster: Cluster, rsc: Resource, task: str, config: etree.
     elif task == "lrm_delete" and lowered != "ignore":
         meta["on-fail"] = "ignore"
     elif lowered == "demote" and config is not None and config.get("name") != "promote" and not _is_promoted_monitor(config):
-        _reset_on_fail(cluster, rsc, task, value)
+        _reset_on_fail(cluster, rsc, config.get("name") or "", "demote", "it")
         meta.pop("on-fail", None)
+    if "on-fail" in meta:
+        _check_on_fail(cluster, rsc, task, meta["on-fail"])
 
 
-def _reset_on_fail(cluster: Cluster, rsc: Resource, task: str, value: str | None) -> None:
+def _check_on_fail(cluster: Cluster, rsc: Resource, task: str, value: str) -> None:
+    """Say so when a value of on-fail means nothing, or nothing without fencing."""
+    lowered = value.lower()
+    if lowered == "fence" and not cluster.fencing_enabled:
+        what = f"Resetting 'on-fail' for {task} of {rsc.id} to 'stop' because 'fence' is not valid when fencing is disabled"
+        remedy = "configure a fencing device and set fencing-enabled=true, or choose another on-fail"
+        cluster.tell(error("scheduler.on-fail", what, remedy=remedy, where=rsc.id))
+    elif lowered not in ON_FAIL and lowered not in ("fence", "restart-container"):
+        what = f"Using default 'on-fail' for {task} of {rsc.id} because '{value}' is not valid"
+        cluster.tell(error("scheduler.on-fail", what, where=rsc.id))
+
+
+def _reset_on_fail(cluster: Cluster, rsc: Resource, task: str, value: str | None, where: str) -> None:
     cluster.tell(
-        error("scheduler.on-fail", f"on-fail='{value}' of {rsc.id} {task} is reset to the default", "it is not allowed there")
+        error(
+            "scheduler.on-fail",
+            f"Resetting 'on-fail' for {rsc.id} {task} action to default value because '{value}' is not allowed for {where}",
+            where=rsc.id,
+        )
     )
 
 
 def parse_on_fail(cluster: Cluster, rsc: Resource, task: str, interval: int, value: str | None) -> OnFail:
     """What the failure of an operation means; the default depends on the operation and on fencing."""
-    known = {
-        "block": OnFail.BLOCK,
-        "standby": OnFail.STANDBY,
-        "ignore": OnFail.IGNORE,
-        "nothing": OnFail.IGNORE,
-        "migrate": OnFail.BAN,
-        "stop": OnFail.STOP,
-        "restart": OnFail.RESTART,
-        "demote": OnFail.DEMOTE,
-    }
     lowered = (value or "").lower()
     # What drops an active connection to a remote node must end in fencing it: anything but a probe or start.
     behind = cluster.find_node(rsc.id) if rsc.connection else None
     resets = behind is not None and behind.is_remote and task != "start" and not (task == "monitor" and interval == 0)
     if resets and not rsc.managed:
         return OnFail.RESTART_CONTAINER if rsc.launcher is not None else OnFail.STOP
-    if lowered in known:
-        return known[lowered]
+    if lowered in ON_FAIL:
+        return ON_FAIL[lowered]
     if lowered == "fence":
-        if cluster.fencing_enabled:
-            return OnFail.FENCE
-        cluster.tell(
-            error(
-                "scheduler.on-fail",
-                f"on-fail of {task} of {rsc.id} is reset to 'stop'",
-                "'fence' is not valid when fencing is disabled",
-                "set fencing-enabled=true and configure a fencing device, or choose another on-fail",
-            )
-        )
-        return OnFail.STOP
-    if value is not None and lowered != "restart-container":
-        cluster.tell(error("scheduler.on-fail", f"on-fail='{value}' of {task} of {rsc.id} is ignored", "it is not known"))
+        return OnFail.FENCE if cluster.fencing_enabled else OnFail.STOP
     if rsc.launcher is not None:
         return OnFail.RESTART_CONTAINER
     if resets:

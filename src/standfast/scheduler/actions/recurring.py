@@ -72,17 +72,18 @@ def _read(cluster: Cluster, rsc: Resource, element: etree._Element) -> Recurring
         if other.get("name") == name and interval_ms(other.get("interval")) == interval and other.get("id")
     ]
     role = parse_role(element.get("role"))
-    why = ""
+    what = ""
     if not op_id:
-        why = "it has no id"
+        what = "Ignoring resource history entry without ID"
     elif name in ONCE_ONLY:
-        why = f"{name} can't be recurring"
+        what = f"Ignoring {op_id} because {name} action cannot be recurring"
     elif len(same) > 1:
-        why = f"{same[1].get('id')} is a duplicate of {same[0].get('id')} (same name and interval)"
+        names = f"{same[1].get('id')} is duplicate of {same[0].get('id')}"
+        what = f"Operation {names} (do not use same name and interval combination more than once per resource)"
     elif element.get("role") is not None and role == Role.UNKNOWN:
-        why = f"'{element.get('role')}' is no role"
-    if why:
-        cluster.tell(error("scheduler.operation", f"operation {op_id} of {rsc.id} is ignored", why, where=rsc.id))
+        what = f"Ignoring {op_id} role because {element.get('role')} is not a valid role"
+    if what:
+        cluster.tell(error("scheduler.operation", what, where=op_id or rsc.id))
         return None
     if find_config(rsc, name, interval, include_disabled=False) is None:
         return None

@@ -5,7 +5,18 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import TYPE_CHECKING
 
-from standfast.scheduler.constraints.find import complain, expand_sets, find_resource, known, references, tag_to_set
+from standfast.base.report import warning
+from standfast.scheduler.constraints.find import (
+    complain,
+    expand_sets,
+    find_resource,
+    ignored,
+    known,
+    missing,
+    references,
+    remark,
+    tag_to_set,
+)
 from standfast.scheduler.memory import AR_IF_REQUIRED_ON_SAME_NODE, Cluster, Colocation, Resource
 from standfast.scheduler.orderings.new import order_tasks
 from standfast.scheduler.placement.colocated import add_this_with, add_with_this
@@ -63,8 +74,12 @@ def _keep_apart(cluster: Cluster, first: Resource, first_role: Role, then: Resou
             order_tasks(cluster, first, first_task, then, then_task, AR_IF_REQUIRED_ON_SAME_NODE)
 
 
-def _influence(rsc: Resource, text: str | None) -> bool:
+def _influence(cluster: Cluster, constraint: etree._Element, rsc: Resource) -> bool:
+    text = constraint.get("influence")
     stated = parse_bool(text)
+    if text is not None and stated is None:
+        what = f"Constraint '{constraint.get('id')}' has invalid value for influence (using default)"
+        complain(cluster, constraint, what)
     return rsc.critical if stated is None else stated
 
 
@@ -75,7 +90,8 @@ def unpack_colocation(cluster: Cluster, constraint: etree._Element) -> None:
         return
     score = parse_score(expanded.get("score"), 0, cluster.health_scores)
     if score is None:
-        complain(cluster, constraint, f"'{expanded.get('score')}' is not a valid score")
+        name = constraint.get("id")
+        complain(cluster, constraint, f"Ignoring colocation {name} because '{expanded.get('score')}' is not a valid score")
         return
     last: etree._Element | None = None
     for element in expanded.iterchildren("resource_set"):
@@ -101,7 +117,7 @@ def _expand(cluster: Cluster, constraint: etree._Element) -> etree._Element | No
     if not tags:
         return constraint
     if len(tags) == 2:
-        complain(cluster, constraint, "two templates or tags cannot be colocated")
+        ignored(cluster, constraint, "two templates or tags cannot be colocated")
         return None
     copied = deepcopy(constraint)
     for attribute, role_attribute in (("rsc", "rsc-role"), ("with-rsc", "with-rsc-role")):
@@ -115,25 +131,35 @@ def _expand(cluster: Cluster, constraint: etree._Element) -> etree._Element | No
 def _unpack_simple(cluster: Cluster, constraint: etree._Element, score: int) -> None:
     dependent, primary = (find_resource(cluster, constraint.get(name)) for name in ("rsc", "with-rsc"))
     if dependent is None or primary is None:
-        complain(cluster, constraint, "one of its resources does not exist")
+        missing(cluster, constraint, constraint.get("rsc" if dependent is None else "with-rsc") or "(null)")
         return
+    if parse_bool(constraint.get("symmetrical")):
+        remark(cluster, constraint, "The colocation constraint 'symmetrical' attribute has been removed")
+    roles = (constraint.get("rsc-role"), constraint.get("with-rsc-role"))
+    wrong = next((role for role in roles if _role(role) is None), None) if score != 0 else None
+    if wrong is not None:
+        complain(cluster, constraint, f"Ignoring constraint {constraint.get('id')}: Invalid role '{wrong}'")
     new_colocation(
         cluster,
         constraint.get("id") or "",
         score,
         dependent,
         primary,
-        (constraint.get("rsc-role"), constraint.get("with-rsc-role")),
+        roles,
         constraint.get("node-attribute"),
-        _influence(dependent, constraint.get("influence")),
+        _influence(cluster, constraint, dependent),
     )
 
 
-def _members(cluster: Cluster, resource_set: etree._Element) -> list[Resource]:
+def _members(cluster: Cluster, resource_set: etree._Element, *, is_told: bool = False) -> list[Resource]:
+    """The members up to the first that there is not."""
     found = []
     for ref in resource_set.iterchildren("resource_ref"):
         rsc = find_resource(cluster, ref.get("id"))
         if rsc is None:
+            if is_told:
+                what = f"Ignoring {ref.get('id')} and later resources in set {resource_set.get('id')}: No such resource"
+                complain(cluster, resource_set, what)
             break
         found.append(rsc)
     return found
@@ -145,18 +171,25 @@ def _is_sequential(resource_set: etree._Element) -> bool:
 
 def _unpack_set(cluster: Cluster, constraint: etree._Element, resource_set: etree._Element, score: int) -> None:
     """Inside a set: each with the one before it; for negative scores, each apart from all before it."""
-    local = parse_score(resource_set.get("score"), score, cluster.health_scores)
+    text, source = resource_set.get("score"), resource_set.get("id") or ""
+    local = parse_score(text, score, cluster.health_scores)
+    if local is None:
+        what = f"Ignoring colocation '{constraint.get('id')}' for set '{source}' because '{text}' is not a valid score"
+        complain(cluster, constraint, what)
     if local is None or local == 0 or not _is_sequential(resource_set):
         return
-    role, text = resource_set.get("role"), constraint.get("influence")
-    members = _members(cluster, resource_set)
-    source = resource_set.get("id") or ""
+    role = resource_set.get("role")
     with_previous = (resource_set.get("ordering") or "group").lower() == "group"
+    if local > 0 and not with_previous:
+        what = f"Support for 'ordering' other than 'group' in resource_set (such as {source}) is deprecated"
+        told = warning("scheduler.deprecated", f"{what} and will be removed in a future release", where=source)
+        cluster.tell_once("set ordering", told)
+    members = _members(cluster, resource_set, is_told=True)
     for index, rsc in enumerate(members):
         others = members[max(0, index - 1) : index] if local > 0 else members[:index]
         for other in others:
             pair = (rsc, other) if with_previous or local < 0 else (other, rsc)
-            new_colocation(cluster, source, local, *pair, (role, role), influence=_influence(rsc, text))
+            new_colocation(cluster, source, local, *pair, (role, role), influence=_influence(cluster, constraint, rsc))
 
 
 def _colocate_sets(
@@ -170,6 +203,6 @@ def _colocate_sets(
         primaries = primaries[-1:]
     roles = (first.get("role"), second.get("role"))
     for dependent in dependents:
-        influence = _influence(dependent, constraint.get("influence"))
+        influence = _influence(cluster, constraint, dependent)
         for primary in primaries:
             new_colocation(cluster, constraint.get("id") or "", score, dependent, primary, roles, influence=influence)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import TYPE_CHECKING
 
-from standfast.base.report import error
+from standfast.base.report import error, warning
 from standfast.scheduler.memory import Cluster, Resource, walk
 
 if TYPE_CHECKING:
@@ -33,9 +33,24 @@ def references(cluster: Cluster, tag_id: str) -> list[str] | None:
     return cluster.templates.get(tag_id) or cluster.tags.get(tag_id) or None
 
 
-def complain(cluster: Cluster, constraint: etree._Element, why: str) -> None:
-    """Report a constraint that is ignored."""
-    cluster.tell(error("scheduler.constraint", f"constraint '{constraint.get('id', '')}' is ignored", why))
+def complain(cluster: Cluster, constraint: etree._Element, what: str) -> None:
+    """Report what is wrong with a constraint, or with a part of it that has an id."""
+    cluster.tell(error("scheduler.constraint", what, where=constraint.get("id") or ""))
+
+
+def remark(cluster: Cluster, constraint: etree._Element, what: str) -> None:
+    """The same, where the constraint is used all the same."""
+    cluster.tell(warning("scheduler.constraint", what, where=constraint.get("id") or ""))
+
+
+def ignored(cluster: Cluster, constraint: etree._Element, why: str) -> None:
+    """Report a constraint that is ignored: `why` goes on after "because"."""
+    complain(cluster, constraint, f"Ignoring constraint '{constraint.get('id', '')}' because {why}")
+
+
+def missing(cluster: Cluster, constraint: etree._Element, name: str) -> None:
+    """Report a constraint on a resource that there is not."""
+    ignored(cluster, constraint, f"resource '{name}' does not exist")
 
 
 def expand_sets(cluster: Cluster, constraint: etree._Element) -> etree._Element | None:
@@ -43,12 +58,21 @@ def expand_sets(cluster: Cluster, constraint: etree._Element) -> etree._Element 
     reference means nothing."""
     changed: etree._Element | None = None
     for index, resource_set in enumerate(constraint.iterchildren("resource_set")):
-        for ref in resource_set.iterchildren("resource_ref"):
-            ref_id = ref.get("id") or ""
-            if find_resource(cluster, ref_id) is not None:
+        names = [ref.get("id") or "" for ref in resource_set.iterchildren("resource_ref")]
+        seen: set[str] = set()
+        while names:
+            # What a tag stands for may be a tag again.
+            ref_id = names.pop(0)
+            if ref_id in seen or find_resource(cluster, ref_id) is not None:
                 continue
-            if references(cluster, ref_id) is None:
-                complain(cluster, constraint, f"'{ref_id}' is no resource or tag")
+            seen.add(ref_id)
+            meant = references(cluster, ref_id)
+            names = [*(meant or ()), *names]
+            if meant is None:
+                _unknown(cluster, constraint, ref_id)
+                name = constraint.get("id", "")
+                what = f"Ignoring resource sets for constraint '{name}' because '{ref_id}' is not a valid resource or tag"
+                complain(cluster, constraint, what)
                 return None
             if changed is None:
                 changed = deepcopy(constraint)
@@ -94,5 +118,12 @@ def known(cluster: Cluster, constraint: etree._Element, name: str) -> bool:
     """Whether `name` is a resource, tag or template; reports it if not."""
     if find_resource(cluster, name) is not None or references(cluster, name) is not None:
         return True
-    complain(cluster, constraint, f"'{name}' is no resource or tag")
+    _unknown(cluster, constraint, name)
+    ignored(cluster, constraint, f"'{name}' is not a valid resource or tag")
     return False
+
+
+def _unknown(cluster: Cluster, constraint: etree._Element, name: str) -> None:
+    """A name that nothing has; a template or tag that stands for nothing is worth no word of its own."""
+    if name not in cluster.templates and not cluster.tags.get(name):
+        remark(cluster, constraint, f"No resource, template, or tag named '{name}'")

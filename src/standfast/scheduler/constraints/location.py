@@ -7,12 +7,12 @@ from copy import deepcopy
 from typing import TYPE_CHECKING
 
 from standfast.scheduler.actions.meta import rsc_params
-from standfast.scheduler.constraints.find import complain, expand_sets, find_resource, known, tag_to_set
+from standfast.scheduler.constraints.find import complain, expand_sets, find_resource, ignored, known, remark, tag_to_set
 from standfast.scheduler.memory import Cluster, Location, Node, ProbeMode, Resource
 from standfast.scheduler.placement.colocated import node_attribute
 from standfast.scheduler.placement.scores import parse_score, score_text
 from standfast.scheduler.rules import Subject, expand, passes, resolve
-from standfast.scheduler.values import Role, parse_role
+from standfast.scheduler.values import BAD_VALUE, Role, parse_role
 
 if TYPE_CHECKING:
     from lxml import etree
@@ -35,10 +35,11 @@ def unpack_location(cluster: Cluster, constraint: etree._Element) -> None:
             if created is not None and role is not None:
                 created.set("role", role)
                 del expanded.attrib["role"]
-    sets = [] if expanded is None else list(expanded.iterchildren("resource_set"))
+    expanded = constraint if expanded is None else expanded
+    sets = list(expanded.iterchildren("resource_set"))
     for resource_set in sets:
         resolved = resolve(cluster, resource_set)
-        if resolved is None or expanded is None or not _unpack_set(cluster, expanded, resolved):
+        if resolved is None or not _unpack_set(cluster, expanded, resolved):
             return
     if not sets:
         _unpack_simple(cluster, original)
@@ -48,7 +49,7 @@ def _unpack_set(cluster: Cluster, constraint: etree._Element, resource_set: etre
     for ref in resource_set.iterchildren("resource_ref"):
         rsc = find_resource(cluster, ref.get("id"))
         if rsc is None:
-            complain(cluster, constraint, f"no resource '{ref.get('id')}'")
+            complain(cluster, resource_set, f"{resource_set.get('id')}: No resource found for {ref.get('id')}")
             return False
         _apply_to(cluster, constraint, rsc, resource_set.get("role"), resource_set.get("score"), ())
     return True
@@ -59,7 +60,7 @@ def _unpack_simple(cluster: Cluster, constraint: etree._Element) -> None:
     if name is not None:
         rsc = find_resource(cluster, name)
         if rsc is None:
-            complain(cluster, constraint, f"resource '{name}' does not exist")
+            remark(cluster, constraint, f"Ignoring constraint '{constraint.get('id')}' because resource '{name}' does not exist")
         else:
             _apply_to(cluster, constraint, rsc, None, None, ())
     pattern = constraint.get("rsc-pattern")
@@ -69,7 +70,7 @@ def _unpack_simple(cluster: Cluster, constraint: etree._Element) -> None:
     try:
         compiled = re.compile(_posix(pattern[1:] if invert else pattern))
     except (re.error, OverflowError, RecursionError):
-        complain(cluster, constraint, f"rsc-pattern '{pattern}' is not valid")
+        ignored(cluster, constraint, f"rsc-pattern has invalid value '{pattern}'")
         return
     for rsc in list(cluster.resources):
         match = compiled.search(rsc.id)
@@ -110,7 +111,8 @@ def _apply_to(
     points = parse_score(text, 0, cluster.health_scores)
     wanted = _role(role if role is not None else constraint.get("role"))
     if points is None or wanted is None:
-        complain(cluster, constraint, f"score '{text}' or its role is not valid")
+        wrong = f"'{text}' is not a valid score" if points is None else f"'{role or constraint.get('role')}' is not a valid role"
+        complain(cluster, constraint, f"Ignoring location constraint {constraint.get('id')} because {wrong}")
         return
     _add(cluster, constraint, constraint.get("id") or "", rsc, wanted, [(node, points)])
 
@@ -118,14 +120,25 @@ def _apply_to(
 def _apply_rule(cluster: Cluster, constraint: etree._Element, rsc: Resource, groups: tuple[str, ...]) -> None:
     element = constraint.find("rule")
     rule = None if element is None else resolve(cluster, element)
-    if rule is None or rule.get("id") is None:
+    name = constraint.get("id")
+    if rule is None:
+        return
+    rule_id = rule.get("id")
+    if rule_id is None:
+        complain(cluster, constraint, f"Ignoring location constraint '{name}' because its rule has no id")
         return
     wanted = _role(rule.get("role"))
     boolean = (rule.get("boolean-op") or "and").lower()
     attribute = rule.get("score-attribute")
     points = 0 if attribute is not None else parse_score(rule.get("score") or "", 0, cluster.health_scores)
-    if wanted is None or boolean not in ("and", "or") or points is None:
-        complain(cluster, constraint, f"rule '{rule.get('id')}' has an invalid role, boolean-op or score")
+    if wanted is None or boolean not in ("and", "or"):
+        wrong = f"role '{rule.get('role')}'" if wanted is None else f"boolean-op '{rule.get('boolean-op')}'"
+        complain(cluster, constraint, f"Ignoring location constraint '{name}' because rule '{rule_id}' has invalid {wrong}")
+        return
+    if points is None or (attribute is None and rule.get("score") is None):
+        bad = f"'{rule.get('score')}' is not a valid score: {BAD_VALUE}"
+        why = "neither score nor score-attribute was specified" if rule.get("score") is None else bad
+        complain(cluster, constraint, f"Ignoring location constraint rule {rule_id} because {why}")
         return
     scores: list[tuple[Node, int]] = []
     for node in cluster.nodes:
@@ -148,7 +161,8 @@ def _add(
 ) -> None:
     mode = _MODES.get((constraint.get("resource-discovery") or "always").lower())
     if mode is None:
-        complain(cluster, constraint, f"resource-discovery '{constraint.get('resource-discovery')}' is not valid")
+        what = f"Invalid resource-discovery value {constraint.get('resource-discovery')} in location constraint"
+        complain(cluster, constraint, what)
         mode = ProbeMode.ALWAYS
     if mode == ProbeMode.EXCLUSIVE:
         rsc.exclusive_probes = True

@@ -6,8 +6,9 @@ from copy import deepcopy
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
+from standfast.base.report import warning
 from standfast.scheduler.actions.ops import pseudo_op
-from standfast.scheduler.constraints.find import complain, expand_sets, find_resource, known, tag_to_set
+from standfast.scheduler.constraints.find import complain, expand_sets, find_resource, ignored, known, missing, remark, tag_to_set
 from standfast.scheduler.memory import (
     AR_ASYMMETRIC,
     AR_FIRST_IMPLIES_THEN,
@@ -41,6 +42,9 @@ INVERSE = {
 }
 
 
+TASKS = frozenset(("start", "stop", "promote", "demote"))
+
+
 class Kind(Enum):
     """How strict an ordering is."""
 
@@ -62,10 +66,14 @@ def _kind(cluster: Cluster, element: etree._Element) -> Kind:
     if kind is None:
         # Before "kind" there was a score: 0 meant advisory.
         score = element.get("score")
+        if score is not None:
+            what = "Support for 'score' in rsc_order is deprecated and will be removed in a future release (use 'kind' instead)"
+            cluster.tell_once("order score", warning("scheduler.deprecated", what, where=element.get("id") or ""))
         return Kind.OPTIONAL if score is not None and parse_score(score) in (0, None) else Kind.MANDATORY
     known_kinds = {"Optional": Kind.OPTIONAL, "Mandatory": Kind.MANDATORY, "Serialize": Kind.SERIALIZE}
     if kind not in known_kinds:
-        complain(cluster, element, f"kind '{kind}' is not known: it is taken as Mandatory")
+        name = element.get("id", "missing ID")
+        complain(cluster, element, f"Resetting 'kind' for constraint {name} to 'Mandatory' because '{kind}' is not valid")
     return known_kinds.get(kind, Kind.MANDATORY)
 
 
@@ -76,6 +84,9 @@ def _symmetry(cluster: Cluster, element: etree._Element, parent_kind: Kind, pare
     stated = parse_bool(element.get("symmetrical"))
     if stated is None and parent_value is not None:
         stated = is_true(parent_value)
+    if stated and kind == Kind.SERIALIZE:
+        what = f"Ignoring symmetrical for '{element.get('id')}' because not valid with kind of 'Serialize'"
+        remark(cluster, element, what)
     if stated is not None:
         return Symmetry.SYMMETRIC if stated and kind != Kind.SERIALIZE else Symmetry.ASYMMETRIC
     return Symmetry.ASYMMETRIC if kind == Kind.SERIALIZE else Symmetry.SYMMETRIC
@@ -136,14 +147,21 @@ def _expand(cluster: Cluster, constraint: etree._Element) -> etree._Element | No
 
 
 def _unpack_simple(cluster: Cluster, constraint: etree._Element, kind: Kind, symmetry: Symmetry) -> None:
-    first, then = find_resource(cluster, constraint.get("first")), find_resource(cluster, constraint.get("then"))
+    first, then = _end(cluster, constraint, "first"), None
+    if first is not None:
+        then = _end(cluster, constraint, "then")
     if first is None or then is None:
-        complain(cluster, constraint, "one of its resources does not exist")
         return
     first_task = constraint.get("first-action") or "start"
     then_task = constraint.get("then-action") or first_task
     flags = _flags(kind, first_task, symmetry)
-    least = _least_instances(first, constraint)
+    for task in (first_task, then_task):
+        if task not in TASKS:
+            remark(cluster, constraint, f"Unknown action '{task}' specified in order constraint")
+    if first is then and first_task == then_task:
+        ignored(cluster, constraint, f"resource '{first.id}' cannot be ordered relative to itself")
+        return
+    least = _least_instances(cluster, first, constraint)
     if least > 0:
         _order_least(cluster, constraint, first, first_task, then, then_task, flags, least)
     else:
@@ -151,19 +169,36 @@ def _unpack_simple(cluster: Cluster, constraint: etree._Element, kind: Kind, sym
     if symmetry != Symmetry.SYMMETRIC:
         return
     if first_task not in INVERSE or then_task not in INVERSE:
-        complain(cluster, constraint, "its inverse is not known: state it as a second constraint")
+        remark(cluster, constraint, f"Cannot invert constraint '{constraint.get('id')}' (please specify inverse manually)")
         return
     flags = _flags(kind, INVERSE[first_task], Symmetry.INVERSE)
     order_tasks(cluster, then, INVERSE[then_task], first, INVERSE[first_task], flags)
 
 
-def _least_instances(first: Resource, constraint: etree._Element) -> int:
+def _end(cluster: Cluster, constraint: etree._Element, which: str) -> Resource | None:
+    """One of the two resources; what is wrong with its name is reported."""
+    name = constraint.get(which)
+    found = find_resource(cluster, name)
+    if name is None:
+        complain(cluster, constraint, f"Ignoring constraint '{constraint.get('id')}' without {which}")
+    elif found is None:
+        missing(cluster, constraint, name)
+    return found
+
+
+def _least_instances(cluster: Cluster, first: Resource, constraint: etree._Element) -> int:
     """How many instances of a clone must be up before others follow; 0 for all of them."""
     if first.variant != Variant.CLONE:
         return 0
     clone_min = first.meta.get("clone-min")
     if clone_min is not None:
         return max(0, int_or(clone_min, 0))
+    if parse_bool(constraint.get("require-all")) is not None:
+        what = "Support for require-all in ordering constraints is deprecated and will be removed in a future release"
+        told = warning(
+            "scheduler.deprecated", f"{what} (use clone-min clone meta-attribute instead)", where=constraint.get("id") or ""
+        )
+        cluster.tell_once("require-all", told)
     return 1 if parse_bool(constraint.get("require-all")) is False else 0
 
 
@@ -189,7 +224,7 @@ def _members(cluster: Cluster, resource_set: etree._Element) -> list[Resource] |
     for ref in resource_set.iterchildren("resource_ref"):
         rsc = find_resource(cluster, ref.get("id"))
         if rsc is None:
-            complain(cluster, resource_set, f"no resource '{ref.get('id')}'")
+            complain(cluster, resource_set, f"{resource_set.get('id')}: No resource found for {ref.get('id')}")
             return None
         found.append(rsc)
     return found

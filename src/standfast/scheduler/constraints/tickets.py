@@ -6,7 +6,7 @@ from copy import deepcopy
 from typing import TYPE_CHECKING
 
 from standfast.base.report import error
-from standfast.scheduler.constraints.find import complain, expand_sets, find_resource, known, tag_to_set
+from standfast.scheduler.constraints.find import complain, expand_sets, find_resource, known, missing, tag_to_set
 from standfast.scheduler.fencing.ops import fence_node
 from standfast.scheduler.memory import Cluster, Resource, RscTicket, Ticket
 from standfast.scheduler.placement.ledger import add_location
@@ -34,7 +34,7 @@ def unpack_ticket(cluster: Cluster, constraint: etree._Element) -> None:
     """One rsc_ticket: a resource, a tag, or sets."""
     ticket_id = constraint.get("ticket")
     if not ticket_id:
-        complain(cluster, constraint, "it names no ticket")
+        complain(cluster, constraint, f"Ignoring constraint '{constraint.get('id')}' without ticket")
         return
     ticket = cluster.tickets.setdefault(ticket_id, Ticket(ticket_id))
     expanded = expand_sets(cluster, constraint)
@@ -48,7 +48,7 @@ def unpack_ticket(cluster: Cluster, constraint: etree._Element) -> None:
             created = tag_to_set(cluster, expanded, "rsc", convert=False)
             if created is not None and role is not None:
                 created.set("role", role)
-    sets = [] if expanded is None else list(expanded.iterchildren("resource_set"))
+    sets = list((constraint if expanded is None else expanded).iterchildren("resource_set"))
     for element in sets:
         resolved = resolve(cluster, element)
         if resolved is None:
@@ -56,13 +56,16 @@ def unpack_ticket(cluster: Cluster, constraint: etree._Element) -> None:
         for ref in resolved.iterchildren("resource_ref"):
             rsc = find_resource(cluster, ref.get("id"))
             if rsc is None:
-                complain(cluster, constraint, f"no resource '{ref.get('id')}'")
+                complain(cluster, resolved, f"{resolved.get('id')}: No resource found for {ref.get('id')}")
                 return
             _new(cluster, constraint, rsc, ticket, resolved.get("role"))
     if not sets:
         rsc = find_resource(cluster, name)
         if rsc is None:
-            complain(cluster, constraint, f"resource '{name}' does not exist")
+            if name is None:
+                complain(cluster, constraint, f"Ignoring constraint '{constraint.get('id')}' without resource")
+            else:
+                missing(cluster, constraint, name)
         else:
             _new(cluster, constraint, rsc, ticket, constraint.get("rsc-role"))
 
@@ -70,13 +73,14 @@ def unpack_ticket(cluster: Cluster, constraint: etree._Element) -> None:
 def _new(cluster: Cluster, constraint: etree._Element, rsc: Resource, ticket: Ticket, role_text: str | None) -> None:
     role = parse_role(role_text)
     if role_text is not None and role == Role.UNKNOWN:
-        complain(cluster, constraint, f"'{role_text}' is no role")
+        complain(cluster, constraint, f"Ignoring constraint {constraint.get('id')}: Invalid role '{role_text}'")
         return
     if role == Role.STARTED:
         role = Role.UNKNOWN
     policy = (constraint.get("loss-policy") or "").lower()
     if policy == "fence" and not cluster.fencing_enabled:
-        cluster.tell(error("scheduler.ticket", f"loss-policy of ticket {ticket.id} is 'stop'", "fencing is not configured"))
+        what = f"Resetting 'loss-policy' for ticket '{ticket.id}' to 'stop' because fencing is not configured"
+        cluster.tell(error("scheduler.ticket", what, where=constraint.get("id") or ""))
         policy = "stop"
     if policy not in POLICIES:
         policy = "demote" if role == Role.PROMOTED else "stop"

@@ -36,18 +36,16 @@ def apply_node_health(cluster: Cluster) -> None:
 
 
 def unpack_constraints(cluster: Cluster) -> None:
-    """Locations, colocations and orderings; a kind that is not scheduled yet is reported."""
+    """Locations, colocations, orderings and tickets; what is none of them is reported."""
     section = cluster.root.find("configuration/constraints")
     for constraint in () if section is None else section.iterchildren():
         if not isinstance(constraint.tag, str):
             continue
         unpack = KINDS.get(constraint.tag)
         if constraint.get("id") is None or unpack is None:
-            why = (
-                "it has no id"
-                if constraint.get("id") is None
-                else f"constraints of kind '{constraint.tag}' are not scheduled yet"
-            )
-            cluster.tell(error("scheduler.constraint", f"{constraint.tag} '{constraint.get('id', '')}' is ignored", why))
+            kind = str(constraint.tag)
+            is_nameless = constraint.get("id") is None
+            what = f"Ignoring <{kind}> constraint without id" if is_nameless else f"Unsupported constraint type: {kind}"
+            cluster.tell(error("scheduler.constraint", what, where=constraint.get("id") or ""))
             continue
         unpack(cluster, constraint)

@@ -99,12 +99,12 @@ def fence_node(cluster: Cluster, node: Node, reason: str, priority_delay: bool =
         return
     node.unclean = True
     fence_op(cluster, node, None, optional=True, reason=reason, delay=priority_delay)
-    _say_fenced(cluster, node, reason)
+    _say_fenced(cluster, node, "Cluster", reason)
 
 
-def _say_fenced(cluster: Cluster, node: Node, reason: str) -> None:
+def _say_fenced(cluster: Cluster, node: Node, kind: str, reason: str) -> None:
     what = "will be fenced" if can_fence(cluster, node) else "is unclean"
-    cluster.tell(warning("scheduler.unclean", f"node {node.name} {what}", reason, where=node.name))
+    cluster.tell(warning("scheduler.unclean", f"{kind} node {node.name} {what}: {reason}"))
 
 
 def _recover_launcher(cluster: Cluster, node: Node, launcher: Resource, reason: str) -> None:
@@ -112,20 +112,21 @@ def _recover_launcher(cluster: Cluster, node: Node, launcher: Resource, reason: 
     if launcher.failed:
         return
     if not launcher.managed:
-        what = f"guest node {node.name} is not fenced ({reason})"
-        cluster.tell(warning("scheduler.unclean", what, f"its host resource {launcher.id} is not managed", where=node.name))
+        what = f"Not fencing guest node {node.name} (otherwise would because {reason})"
+        cluster.tell(notice("scheduler.unclean", f"{what}: its guest resource {launcher.id} is unmanaged"))
         return
-    cluster.tell(warning("scheduler.unclean", f"guest node {node.name} is recovered with {launcher.id}", reason, where=node.name))
+    what = f"Guest node {node.name} will be fenced (by recovering its guest resource {launcher.id}): {reason}"
+    cluster.tell(warning("scheduler.unclean", what))
     node.remote_reset = True
     launcher.failed = launcher.stop_if_failed = True
 
 
 def _fence_remote(cluster: Cluster, node: Node, reason: str) -> None:
     if node.remote is not None and not node.remote.managed:
-        what = f"remote node {node.name} is not fenced ({reason})"
-        cluster.tell(warning("scheduler.unclean", what, "its connection is not managed", where=node.name))
+        what = f"Not fencing remote node {node.name} (otherwise would because {reason}): connection is unmanaged"
+        cluster.tell(notice("scheduler.unclean", what))
     elif not node.remote_reset:
         node.remote_reset = True
-        _say_fenced(cluster, node, reason)
+        _say_fenced(cluster, node, "Remote", reason)
     node.unclean = True
     fence_op(cluster, node, None, optional=True, reason=reason, delay=False)

@@ -58,7 +58,7 @@ def schedule_fencing_and_shutdowns(cluster: Cluster) -> None:
                 shutdowns.append(down)
         if fencing is None and node.unclean:
             lost = True
-            cluster.tell(warning("scheduler.unclean", f"node {node.name} is unclean but cannot be fenced", where=node.name))
+            cluster.tell(warning("scheduler.cannot-fence", f"Node {node.name} is unclean but cannot be fenced", where=node.id))
     if lost:
         _say_lost(cluster)
     if dc_down is not None:
@@ -76,6 +76,7 @@ def _recover_guest(cluster: Cluster, node: Node, managed: bool) -> None:
 
 def _fence(cluster: Cluster, node: Node) -> Op:
     fencing = fence_op(cluster, node, None, optional=False, reason="node is unclean", delay=False)
+    cluster.tell(warning("scheduler.unclean", f"Scheduling node {node.name} for fencing"))
     _order_everything(cluster, fencing)
     return fencing
 
@@ -91,13 +92,13 @@ def _say_lost(cluster: Cluster) -> None:
         cluster.tell(
             warning(
                 "scheduler.integrity",
-                "data integrity cannot be guaranteed",
-                "a node is in an unknown state and fencing is disabled",
-                "configure, enable and test fencing",
+                "Resource functionality and data integrity cannot be guaranteed "
+                "(configure, enable, and test fencing to correct this)",
             )
         )
     elif not cluster.quorate:
-        cluster.tell(notice("scheduler.fencing", "unclean nodes are not fenced", "there is no quorum"))
+        what = "Unclean nodes will not be fenced until quorum is attained or no-quorum-policy is set to ignore"
+        cluster.tell(notice("scheduler.fencing", what))
 
 
 def _shutdown(cluster: Cluster, node: Node) -> Op:

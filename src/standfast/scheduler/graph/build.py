@@ -184,7 +184,7 @@ def _downed(op: Op) -> tuple[str, ...]:
         return ()
     if op.task == "do_shutdown":
         return (op.node.id,)
-    if op.task == "stonith" and op.meta["stonith_action"] != "on":
+    if op.task == "stonith" and op.meta.get("stonith_action", "on") != "on":
         guests = (rsc.id for rsc in op.node.running if rsc.connection and rsc.launcher is not None)
         return (op.node.id, *guests)
     if op.rsc is not None and op.rsc.connection and op.task == "stop":

@@ -102,8 +102,8 @@ def _is_circular(cluster: Cluster, op: Op, relation: Relation) -> bool:
         return False
     if not op.rsc.launched or first.node.launcher is not op.rsc:
         return False
-    why = "one runs on the guest node that the other makes"
-    cluster.tell(warning("scheduler.constraint", f"an ordering between {first.rsc.id} and {op.rsc.id} is ignored", why))
+    why = f"{first.rsc.id} runs on the guest node that {op.rsc.id} makes"
+    cluster.tell(warning("scheduler.constraint", f"Invalid ordering constraint between {first.rsc.id} and {op.rsc.id}", why))
     return True
 
 

@@ -71,8 +71,9 @@ def _may_interleave(cluster: Cluster, colocation: Colocation) -> bool:
         return False
     counts = [_per_node(rsc) for rsc in (dependent, primary)]
     if counts[0] != counts[1]:
-        why = "they do not support the same number of instances per node"
-        cluster.tell(error("scheduler.interleave", f"{dependent.id} and {primary.id} can't interleave", why))
+        why = "because they do not support the same number of instances per node"
+        what = f"Cannot interleave {dependent.id} and {primary.id} {why}"
+        cluster.tell(error("scheduler.interleave", what, where=colocation.id))
         return False
     return True
 

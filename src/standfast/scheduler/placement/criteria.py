@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from standfast.base.report import warning
 from standfast.scheduler.actions.core import find_by_key
 from standfast.scheduler.memory import Allowed, Cluster, Location, Node, ProbeMode, Resource, Variant, op_key, primitives
 from standfast.scheduler.placement.ledger import add_location, ban, note
@@ -25,8 +26,9 @@ def apply_node_criteria(cluster: Cluster) -> None:
     for node in cluster.nodes:
         failures = any_failures(node)
         for rsc in cluster.resources:
+            banned: set[str] = set()
             for leaf in primitives(rsc) if failures else ():
-                _check_threshold(cluster, leaf, node)
+                _check_threshold(cluster, leaf, node, banned)
             if rsc.exclusive_probes:
                 _apply_exclusive(cluster, rsc, node)
 
@@ -70,11 +72,18 @@ def threshold_reached(cluster: Cluster, rsc: Resource, node: Node) -> bool:
     return count > 0 and rsc.ban_after_failures - count <= 0
 
 
-def _check_threshold(cluster: Cluster, rsc: Resource, node: Node) -> None:
+def _check_threshold(cluster: Cluster, rsc: Resource, node: Node, banned: set[str]) -> None:
+    """Ban what failed too often. `banned` are the ids of what was banned from this node already: one member, or instance, is
+    enough for all of a clone, and a thousand of them would make a million entries."""
     if find_by_key(rsc, op_key(rsc.id, "clear_failcount"), node):
         return
     if threshold_reached(cluster, rsc, node):
-        add_location(cluster, rsc if rsc.unique else rsc.top(), node, -INFINITY, "__fail_limit__")
+        owner = rsc if rsc.unique else rsc.top()
+        if owner.id not in banned:
+            banned.add(owner.id)
+            why = "due to reaching migration threshold (clean up resource to allow again)"
+            cluster.tell(warning("scheduler.threshold", f"{owner.id} cannot run on {node.name} {why}"))
+            add_location(cluster, owner, node, -INFINITY, "__fail_limit__")
 
 
 def _apply_exclusive(cluster: Cluster, rsc: Resource, node: Node) -> None:

@@ -52,9 +52,10 @@ def apply_coloc_score(
 
 
 def _cannot(cluster: Cluster, colocation: Colocation, group: Resource) -> int:
-    cluster.tell(
-        error("scheduler.colocation", f"colocation {colocation.id} is ignored", f"the members of {group.id} are not colocated")
-    )
+    one, other = colocation.dependent.id, colocation.primary.id
+    what = f"{one}: Cannot perform mandatory colocation "
+    what += f"between non-colocated group and {other}" if group.id == one else f"with non-colocated group {other}"
+    cluster.tell(error("scheduler.colocation", what, where=colocation.id))
     return 0
 
 

@@ -98,7 +98,7 @@ def unpack_bundle(cluster: Cluster, bundle: Resource) -> bool:
     """A bundle's replicas and all they imply; False if it can't be used."""
     container = next((found for tag in ("docker", "podman") if (found := bundle.xml.find(tag)) is not None), None)
     if container is None:
-        return _refuse(cluster, bundle, "it has no docker or podman element")
+        return False
     promoted_max = max(0, int_or(container.get("promoted-max"), 0))
     replicas = promoted_max if container.get("replicas") is None and promoted_max > 0 else int_or(container.get("replicas"), 1)
     config = _Config(
@@ -118,19 +118,20 @@ def unpack_bundle(cluster: Cluster, bundle: Resource) -> bool:
     primitive = bundle.xml.find("primitive")
     if primitive is not None:
         if not _manageable(cluster, config):
-            return _refuse(cluster, bundle, "what runs inside needs an ip-range-start or a control-port")
+            what = f"Cannot control {bundle.id} inside {primitive.get('id')} without either ip-range-start or control-port"
+            return _refuse(cluster, bundle, what)
         data.per_host = config.per_host
         if not _unpack_clone(cluster, config, data, primitive):
             return False
     if not _make_replicas(cluster, config, data):
-        return _refuse(cluster, bundle, "one of its implicit resources can't be made: is its id taken?")
+        return _refuse(cluster, bundle, f"Failed unpacking resource {bundle.id}")
     if data.clone is not None:
         bundle.children.append(data.clone)
     return True
 
 
-def _refuse(cluster: Cluster, bundle: Resource, why: str) -> bool:
-    cluster.tell(error("scheduler.bundle", f"bundle {bundle.id} is ignored", why, where=bundle.id))
+def _refuse(cluster: Cluster, bundle: Resource, what: str) -> bool:
+    cluster.tell(error("scheduler.bundle", what, where=bundle.id))
     return False
 
 
@@ -141,8 +142,8 @@ def _manageable(cluster: Cluster, config: _Config) -> bool:
     if config.net("control-port") is None:
         return False
     if config.per_host > 1:
-        why = "without ip-range-start, a control-port allows one replica a host"
-        cluster.tell(error("scheduler.bundle", f"replicas-per-host of {config.bundle.id} is 1", why, where=config.bundle.id))
+        what = f"Specifying the 'control-port' for {config.bundle.id} requires 'replicas-per-host=1'"
+        cluster.tell(error("scheduler.bundle", what, where=config.bundle.id))
         config.per_host = 1
     return True
 
@@ -155,7 +156,8 @@ def _read_ports(cluster: Cluster, config: _Config) -> None:
         if source:
             config.ports.append((source, target or source))
         else:
-            cluster.tell(error("scheduler.bundle", f"port-mapping {mapping.get('id')} is ignored", "it names no port"))
+            name = mapping.get("id") or ""
+            cluster.tell(error("scheduler.bundle", f"Invalid port directive {name}", where=name))
 
 
 def _read_mounts(cluster: Cluster, config: _Config) -> None:
@@ -167,8 +169,8 @@ def _read_mounts(cluster: Cluster, config: _Config) -> None:
         if source and target:
             config.mounts.append(_Mount(source, target, mapping.get("options"), own))
         else:
-            why = "it names no source or target directory"
-            cluster.tell(error("scheduler.bundle", f"storage-mapping {mapping.get('id')} is ignored", why))
+            name = mapping.get("id") or ""
+            cluster.tell(error("scheduler.bundle", f"Invalid mount directive {name}", where=name))
 
 
 def _unpack_clone(cluster: Cluster, config: _Config, data: BundleData, primitive: etree._Element) -> bool:

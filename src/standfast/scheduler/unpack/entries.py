@@ -48,6 +48,7 @@ class HistoryEntry:
     queue_ms: int
     raw_call: str | None
     raw_status: str | None
+    raw_rc: str | None
 
     @property
     def is_probe(self) -> bool:
@@ -114,6 +115,7 @@ def read_entry(element: etree._Element) -> HistoryEntry:
         queue_ms=_number(get("queue-time"), 0),
         raw_call=get("call-id"),
         raw_status=get("op-status"),
+        raw_rc=get("rc-code"),
     )
 
 

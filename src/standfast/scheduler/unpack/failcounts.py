@@ -18,6 +18,20 @@ if TYPE_CHECKING:
     from standfast.scheduler.unpack.entries import HistoryEntry
 
 
+def readable_ms(span_ms: int) -> str:
+    """A span as `1d2h3m4.005s`, parts that are nothing left out."""
+    if span_ms == 0:
+        return "0s"
+    rest, milliseconds = divmod(span_ms, 1000)
+    text = ""
+    for unit, letter in ((86_400, "d"), (3600, "h"), (60, "m")):
+        count, rest = divmod(rest, unit)
+        text += f"{count}{letter}" if count else ""
+    if rest or milliseconds:
+        text += f"{rest}{f'.{milliseconds:03}' if milliseconds else ''}s"
+    return text
+
+
 @dataclass(frozen=True, slots=True)
 class Fails:
     """A resource's failures on a node; `last_s` is 0 without failures."""
@@ -64,7 +78,12 @@ def fail_count(cluster: Cluster, node: Node, rsc: Resource, effective: bool = Tr
             last = max(last, parse_int(value) or 0)
     if count > 0 and rsc.failure_timeout_ms > 0 and _blocks(cluster, node, rsc, entry):
         cluster.tell(
-            warning("scheduler.fail-count", f"failure-timeout of {rsc.id} is ignored", "it conflicts with on-fail=block")
+            warning(
+                "scheduler.failure-timeout",
+                f"Ignoring failure timeout ({readable_ms(rsc.failure_timeout_ms)}) for {rsc.id} "
+                "because it conflicts with on-fail=block",
+                where=rsc.id,
+            )
         )
         rsc.failure_timeout_ms = 0
     timeout_ms = rsc.failure_timeout_ms

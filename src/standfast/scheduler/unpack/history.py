@@ -78,7 +78,7 @@ def read_node_history(cluster: Cluster, state: etree._Element) -> None:
 def _unpack_resource(cluster: Cluster, node: Node, history: History) -> None:
     rsc_id, entries, element = history.id, history.entries, history.element
     if rsc_id is None:
-        cluster.tell(error("scheduler.history", f"a lrm_resource without id on {node.name} is ignored"))
+        cluster.tell(error("scheduler.history", "Ignoring invalid lrm_resource entry: No id"))
         return
     if not entries and not cluster.shutdown_lock:
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from standfast.base.report import error
 from standfast.scheduler.memory import Cluster, Node, Resource
 from standfast.scheduler.unpack.entries import DONE, PENDING, RC_NOT_RUNNING, RC_OK, HistoryEntry, newer
 from standfast.scheduler.values import Role
@@ -26,10 +27,16 @@ def _unknown_on(cluster: Cluster, rsc: Resource, node: str) -> bool:
     return all(entry.rc in (None, RC_UNKNOWN) for entry in cluster.history.get((node, rsc.id), ()))
 
 
-def _ends(entry: HistoryEntry, node: Node, at: str) -> tuple[str, str] | None:
+def _ends(cluster: Cluster, entry: HistoryEntry, node: Node, at: str) -> tuple[str, str] | None:
     """(source, target) of a migration; None unless it names both, and `node` as its source or target."""
     source, target = entry.migrate_source, entry.migrate_target
-    if not source or not target or node.name.lower() != (source if at == "source" else target).lower():
+    why = ""
+    if not source or not target:
+        why = "without migrate_source and migrate_target"
+    elif node.name.lower() != (source if at == "source" else target).lower():
+        why = f"because migrate_{at}='{source if at == 'source' else target}' does not match {node.name}"
+    if why or not source or not target:
+        cluster.tell(error("scheduler.migration", f"Ignoring resource history entry {entry.id} {why}"))
         return None
     return source, target
 
@@ -60,7 +67,7 @@ def migrate_to_succeeded(cluster: Cluster, rsc: Resource, node: Node, entry: His
     """migrate_to is done on the source: what counts is whether migrate_from followed on the target."""
     from standfast.scheduler.unpack.history import add_running
 
-    ends = _ends(entry, node, "source")
+    ends = _ends(cluster, entry, node, "source")
     if ends is None:
         return
     source, target = ends
@@ -110,7 +117,7 @@ def migration_failed(cluster: Cluster, rsc: Resource, node: Node, entry: History
     from standfast.scheduler.unpack.history import add_running
 
     leaving = entry.task == "migrate_to"
-    ends = _ends(entry, node, "source" if leaving else "target")
+    ends = _ends(cluster, entry, node, "source" if leaving else "target")
     if ends is None:
         return
     source, target = ends

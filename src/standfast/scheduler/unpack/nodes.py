@@ -8,7 +8,7 @@ from standfast.base.report import error, warning
 from standfast.scheduler.memory import Cluster, Node
 from standfast.scheduler.placement.scores import parse_score
 from standfast.scheduler.rules import Subject, nvpairs
-from standfast.scheduler.values import name_key
+from standfast.scheduler.values import BAD_VALUE, name_key
 
 if TYPE_CHECKING:
     from lxml import etree
@@ -20,15 +20,17 @@ def unpack_nodes(cluster: Cluster) -> None:
     for element in () if section is None else section.iterchildren("node"):
         node_id = element.get("id")
         if node_id is None:
-            cluster.tell(error("scheduler.node", "a node without id is ignored"))
+            cluster.tell(error("scheduler.node", "Ignoring <node> entry in configuration without id"))
             continue
         if (element.get("type") or "member").lower() not in ("member", "remote"):
-            cluster.tell(error("scheduler.node", f"node {node_id} is ignored", f"type '{element.get('type')}' is not known"))
+            what = f"Ignoring node {element.get('uname') or node_id} with unrecognized type '{element.get('type')}'"
+            cluster.tell(error("scheduler.node", what, where=node_id))
             continue
         node = add_node(cluster, node_id, element.get("uname") or node_id, (element.get("type") or "member").lower())
         score = parse_score(element.get("score"))
         if score is None:
-            cluster.tell(warning("scheduler.node", f"node {node.name} has score 0", "its score is not valid", where=node.name))
+            what = f"Using 0 as score for node {node.name} because '{element.get('score')}' is not a valid score: {BAD_VALUE}"
+            cluster.tell(warning("scheduler.node", what, where=node_id))
         node.score = score or 0
         # A remote node is known by its connection; fencing one that was never connected would hit the wrong host.
         node.unclean = cluster.startup_fencing and node.kind == "member"
@@ -38,7 +40,7 @@ def unpack_nodes(cluster: Cluster) -> None:
 def add_node(cluster: Cluster, node_id: str, name: str, kind: str) -> Node:
     """A new node, in the order of names."""
     if name.lower() in cluster.nodes_by_name:
-        cluster.tell(warning("scheduler.node", f"more than one node is named '{name}'", where=name))
+        cluster.tell(warning("scheduler.node", f"More than one node entry has name '{name}'", where=node_id))
     node = Node(name, node_id, kind)
     node.attrs["#kind"] = "remote" if kind == "remote" else "cluster"
     key = name_key(name)
@@ -84,10 +86,12 @@ def unpack_tags(cluster: Cluster) -> None:
     for tag in () if section is None else section.iterchildren("tag"):
         tag_id = tag.get("id")
         if tag_id is None:
-            cluster.tell(error("scheduler.tag", "a tag without id is ignored"))
+            cluster.tell(error("scheduler.tag", "Ignoring <tag> without id"))
             continue
         refs = cluster.tags.setdefault(tag_id, [])
         for ref in tag.iterchildren("obj_ref"):
             ref_id = ref.get("id")
-            if ref_id is not None and ref_id not in refs:
+            if ref_id is None:
+                cluster.tell(error("scheduler.tag", f"Ignoring <obj_ref> for tag '{tag_id}' without id", where=tag_id))
+            elif ref_id not in refs:
                 refs.append(ref_id)

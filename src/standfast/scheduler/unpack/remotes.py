@@ -122,7 +122,7 @@ def link_launcher(cluster: Cluster, rsc: Resource) -> None:
             continue
         launcher = by_name(cluster, name)
         if launcher is None:
-            cluster.tell(error("scheduler.resource", f"container '{name}' of {leaf.id} is not known", where=leaf.id))
+            cluster.tell(error("scheduler.resource", f"Resource {leaf.id}: Unknown container {name}", where=leaf.id))
         elif not _launches(leaf, launcher):
             leaf.launcher = launcher
             if leaf not in launcher.launched:
@@ -192,9 +192,11 @@ def read_remote_state(cluster: Cluster, node: Node, state: etree._Element) -> No
     discovery = node.attrs.get("resource-discovery-enabled")
     if discovery is None or parse_bool(discovery) is True:
         return
+    what = "Support for the resource-discovery-enabled node attribute is deprecated and will be removed (and behave as 'true')"
+    cluster.tell(warning("scheduler.deprecated", f"{what} in a future release."))
     if node.is_remote and not cluster.fencing_enabled:
-        why = "fencing is disabled"
-        cluster.tell(warning("scheduler.node-attribute", f"resource-discovery-enabled of {node.name} is ignored", why))
+        what = f"Ignoring resource-discovery-enabled attribute on Pacemaker Remote node {node.name} because fencing is disabled"
+        cluster.tell(warning("scheduler.node-attribute", what, where=node.name))
     else:
         node.probes_allowed = False
 

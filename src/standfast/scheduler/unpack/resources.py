@@ -11,9 +11,9 @@ from standfast.scheduler.actions.meta import rsc_params
 from standfast.scheduler.memory import CloneData, Cluster, MultipleActive, QuorumPolicy, Resource, Variant, walk
 from standfast.scheduler.placement.ledger import add_location, allow_everywhere
 from standfast.scheduler.placement.scores import parse_score
-from standfast.scheduler.rules import Subject, find_element, nvpairs
+from standfast.scheduler.rules import Subject, find_element, nvpairs, resolve
 from standfast.scheduler.unpack.remotes import is_connection, leave_alone, link_connection, link_launcher, unpack_remote_nodes
-from standfast.scheduler.values import Role, int_or, interval_ms, is_true, parse_bool, parse_role
+from standfast.scheduler.values import BAD_VALUE, Role, int_or, interval_ms, is_true, parse_bool, parse_role
 
 if TYPE_CHECKING:
     from lxml import etree
@@ -43,13 +43,16 @@ def unpack_resources(cluster: Cluster) -> None:
             continue
         rsc_id = element.get("id")
         if not rsc_id:
-            cluster.tell(error("scheduler.resource", f"a {element.tag} without id is ignored"))
+            cluster.tell(error("scheduler.resource", f"Ignoring <{element.tag}> resource without ID"))
         elif element.tag == "template":
             cluster.templates.setdefault(rsc_id, [])
         else:
             rsc = unpack_resource(cluster, element, None)
             if rsc is not None:
                 cluster.resources.append(rsc)
+            else:
+                what = f"Ignoring <{element.tag}> resource '{rsc_id}' because configuration is invalid"
+                cluster.tell(error("scheduler.resource", what, where=rsc_id))
     for rsc in cluster.resources:
         link_launcher(cluster, rsc)
         link_connection(cluster, rsc)
@@ -58,10 +61,9 @@ def unpack_resources(cluster: Cluster) -> None:
         cluster.tell(
             error(
                 "scheduler.no-fencing",
-                "no resource is started, stopped or moved",
-                "fencing is enabled, but no fencing device is configured",
-                "configure a fencing device (crm configure primitive ... stonith:...), "
-                "or disable fencing: crm configure property stonith-enabled=false",
+                "Resource start-up disabled since no fencing resources have been defined. Either configure some or disable "
+                "fencing with the fencing-enabled option. NOTE: Clusters with shared data need fencing to ensure data integrity.",
+                remedy="crm configure primitive ... stonith:..., or disable fencing: crm configure property stonith-enabled=false",
             )
         )
 
@@ -76,13 +78,7 @@ def unpack_resource(
     xml = _expand_template(cluster, element)
     variant = VARIANTS.get(str(element.tag))
     if not rsc_id or variant is None or xml is None or (rsc_id in cluster.by_id and not removed):
-        cluster.tell(
-            error(
-                "scheduler.resource",
-                f"{element.tag!s} '{rsc_id or ''}' is ignored",
-                "its configuration is invalid, or its id is taken",
-            )
-        )
+        _tell_unusable(cluster, element, rsc_id or "", is_known=variant is not None or xml is None)
         return None
     rsc = Resource(rsc_id, variant, xml, parent)
     if number is not None:
@@ -120,6 +116,15 @@ def unpack_resource(
     return rsc
 
 
+def _tell_unusable(cluster: Cluster, element: etree._Element, rsc_id: str, *, is_known: bool) -> None:
+    """Why a resource can't be used (a template that is missing was told of already)."""
+    where = element.get("id") or ""
+    if not is_known:
+        cluster.tell(error("scheduler.resource", f"Ignoring resource '{rsc_id}' of unknown type '{element.tag!s}'", where=where))
+    elif rsc_id in cluster.by_id:
+        cluster.tell(error("scheduler.resource", f"More than one resource has the ID '{rsc_id}'", where=where))
+
+
 def _read_variant(cluster: Cluster, rsc: Resource, number: str | None) -> bool:
     """What only this kind of resource has; False if it can't be used."""
     if rsc.variant == Variant.GROUP:
@@ -135,7 +140,8 @@ def _read_variant(cluster: Cluster, rsc: Resource, number: str | None) -> bool:
     if top.clone is not None and rsc.unique and standard not in ("ocf", "stonith"):
         force_anonymous(cluster, top, rsc)
     if top.promotable and standard != "ocf":
-        cluster.tell(error("scheduler.resource", f"{rsc.id} can't be promoted", f"its class is '{standard}'", where=rsc.id))
+        what = f"Resource {rsc.id} is of type {standard} and therefore cannot be used as a promotable clone resource"
+        cluster.tell(error("scheduler.resource", what, where=rsc.id))
         return False
     return True
 
@@ -144,7 +150,7 @@ def unpack_clone(cluster: Cluster, clone: Resource) -> bool:
     """A clone's numbers and its instances; False if it can't be used."""
     child = next((c for c in clone.xml if c.tag in ("primitive", "group")), None)
     if child is None:
-        cluster.tell(error("scheduler.resource", f"clone {clone.id} is ignored", "it has nothing to clone", where=clone.id))
+        cluster.tell(error("scheduler.resource", f"{clone.id} has nothing to clone", where=clone.id))
         return False
     meta = clone.meta
 
@@ -158,12 +164,18 @@ def unpack_clone(cluster: Cluster, clone: Resource) -> bool:
         data.promoted_node_max = number(1, "promoted-node-max", "master-node-max")
     data.ordered = is_true(meta.get("ordered"))
     if not clone.unique and data.node_max > 1:
-        cluster.tell(error("scheduler.clone", f"clone-node-max of {clone.id} is 1", "an anonymous clone has one instance a node"))
+        why = "because anonymous clones support only one instance per node"
+        what = f"Ignoring clone-node-max of {data.node_max} for {clone.id} {why}"
+        cluster.tell(error("scheduler.clone", what, where=clone.id))
         data.node_max = 1
     clone.clone = data
     meta.setdefault("resource-stickiness", "1")
     meta["globally-unique"] = "true" if clone.unique else "false"
-    return all(create_instance(cluster, clone) is not None for _ in range(max(1, data.max)))
+    # The first instance may show that there can be no more than one a node, and lower the number.
+    while data.total < max(1, data.max):
+        if create_instance(cluster, clone) is None:
+            return False
+    return True
 
 
 def create_instance(cluster: Cluster, clone: Resource) -> Resource | None:
@@ -187,7 +199,11 @@ def force_anonymous(cluster: Cluster, clone: Resource, instance: Resource) -> No
     """Agents of some classes can't tell instances apart: their clones are anonymous."""
     data = clone.clone
     assert data is not None
-    cluster.tell(warning("scheduler.clone", f"globally-unique of {clone.id} is ignored", f"{instance.id} can't be told apart"))
+    what = (
+        f"Ignoring globally-unique for {clone.id} because {instance.meta.get('class', '')} resources such as {instance.id} "
+        "can be used only as anonymous clones"
+    )
+    cluster.tell(warning("scheduler.clone", what, where=clone.id))
     data.node_max = 1
     data.max = min(data.max, len(cluster.nodes))
     for rsc in (*walk([clone]), instance):
@@ -198,12 +214,18 @@ def force_anonymous(cluster: Cluster, clone: Resource, instance: Resource) -> No
 def _read_members(cluster: Cluster, group: Resource, number: str | None) -> bool:
     group.ordered = parse_bool(group.meta.get("ordered")) is not False
     group.colocated = parse_bool(group.meta.get("collocated")) is not False
+    for name, is_set in (("ordered", group.ordered), ("collocated", group.colocated)):
+        if not is_set:
+            what = f"Support for the '{name}' group meta-attribute is deprecated and will be removed in a future release"
+            cluster.tell_once(
+                f"group {name}", warning("scheduler.deprecated", f"{what} (use a resource set instead)", where=group.id)
+            )
     for element in group.xml.iterchildren("primitive"):
         member = unpack_resource(cluster, element, group, number)
         if member is not None:
             group.children.append(member)
     if not group.children:
-        cluster.tell(error("scheduler.resource", f"group {group.id} is ignored", "it has no members", where=group.id))
+        cluster.tell(error("scheduler.resource", f"Group {group.id} has no members", where=group.id))
     return bool(group.children)
 
 
@@ -214,7 +236,11 @@ def _expand_template(cluster: Cluster, element: etree._Element) -> etree._Elemen
         return element
     template = find_element(cluster, reference)
     if template is None or template.tag != "template" or reference == element.get("id"):
-        cluster.tell(error("scheduler.template", f"no template named '{reference}'", where=element.get("id") or ""))
+        own = element.get("id") or ""
+        what = (
+            f"The resource object '{own}' should not reference itself" if reference == own else f"No template named '{reference}'"
+        )
+        cluster.tell(error("scheduler.template", what, where=own))
         return None
     merged = deepcopy(template)
     merged.tag = element.tag
@@ -244,9 +270,8 @@ def _template_key(op: etree._Element) -> tuple[str, str]:
 
 def _read_operations(cluster: Cluster, rsc: Resource) -> None:
     operations = rsc.xml.find("operations")
-    reference = None if operations is None else operations.get("id-ref")
-    if reference is not None:
-        operations = find_element(cluster, reference)
+    if operations is not None:
+        operations = resolve(cluster, operations)
     if operations is not None:
         rsc.ops_xml = list(operations.iterchildren("op"))
 
@@ -287,7 +312,9 @@ def _set_flags(cluster: Cluster, rsc: Resource) -> None:
     if rsc.connection and "container" not in meta and "allow-migrate" not in meta:
         rsc.migratable = True
     managed = meta.get("is-managed")
-    if managed is not None and managed.lower() != "default":
+    if managed is not None and managed.lower() == "default":
+        _tell_default(cluster, rsc, "is-managed")
+    elif managed is not None:
         rsc.managed = is_true(managed)
     if is_true(meta.get("maintenance")) or cluster.in_maintenance:
         rsc.managed = False
@@ -310,29 +337,38 @@ def _set_policies(cluster: Cluster, rsc: Resource) -> None:
     meta = rsc.meta
     value = meta.get("multiple-active")
     if value is not None and value.lower() not in _MULTIPLE:
-        _odd(cluster, rsc, "multiple-active", value, "stop_start")
+        what = f'{value} is not a valid value for multiple-active, using default of "stop_start"'
+        cluster.tell(warning("scheduler.meta", what, where=rsc.id))
     rsc.multiple_active = _MULTIPLE.get((value or "").lower(), MultipleActive.STOP_START)
     rsc.priority = _score(cluster, rsc, "priority", 0)
     rsc.stickiness = _score(cluster, rsc, "resource-stickiness", 0)
     rsc.ban_after_failures = _score(cluster, rsc, "migration-threshold", 1_000_000)
     if rsc.ban_after_failures < 0:
-        _odd(cluster, rsc, "migration-threshold", meta.get("migration-threshold") or "", "INFINITY")
+        _odd(cluster, rsc, "migration-threshold", meta.get("migration-threshold") or "", "OK")
         rsc.ban_after_failures = 1_000_000
 
 
 def _score(cluster: Cluster, rsc: Resource, name: str, default: int) -> int:
     text = rsc.meta.get(name)
-    if text is not None and text.lower() == "default":
+    if text is not None and text.lower() == "default" and name != "priority":
+        _tell_default(cluster, rsc, name)
         return default
     value = parse_score(text, default, cluster.health_scores)
     if value is None:
-        _odd(cluster, rsc, name, text or "", str(default))
+        _odd(cluster, rsc, name, text or "", BAD_VALUE)
         return default
     return value
 
 
-def _odd(cluster: Cluster, rsc: Resource, name: str, value: str, used: str) -> None:
-    cluster.tell(warning("scheduler.meta", f"{name} of {rsc.id} is {used}", f"'{value}' is not a valid value", where=rsc.id))
+def _odd(cluster: Cluster, rsc: Resource, name: str, value: str, fault: str) -> None:
+    used, kind = ("INFINITY", "meta-attribute ") if name == "migration-threshold" else ("0", "")
+    what = f"Using default ({used}) for resource {rsc.id} {kind}{name} because '{value}' is not a valid value: {fault}"
+    cluster.tell(warning("scheduler.meta", what, where=rsc.id))
+
+
+def _tell_default(cluster: Cluster, rsc: Resource, name: str) -> None:
+    what = f"Support for setting {name} to the explicit value 'default' is deprecated and will be removed in a future release"
+    cluster.tell(warning("scheduler.deprecated", f"{what} (just leave it unset)", where=rsc.id))
 
 
 def _set_requires(cluster: Cluster, rsc: Resource, value: str | None) -> None:
@@ -340,12 +376,13 @@ def _set_requires(cluster: Cluster, rsc: Resource, value: str | None) -> None:
     if needs not in ("nothing", "quorum", "fencing", "unfencing"):
         needs = _default_requires(cluster, rsc)
         if value is not None:
-            _odd(cluster, rsc, "requires", value, needs)
+            what = f"Resetting 'requires' for {rsc.id} to '{needs}' because '{value}' is not valid"
+            cluster.tell(error("scheduler.meta", what, where=rsc.id))
     elif needs == "fencing" and not cluster.fencing_enabled:
-        cluster.tell(warning("scheduler.meta", f"{rsc.id} requires fencing, but fencing is disabled", where=rsc.id))
+        cluster.tell(warning("scheduler.meta", f"{rsc.id} requires fencing but fencing is disabled", where=rsc.id))
     if needs == "unfencing" and (rsc.fence_device or not cluster.fencing_enabled):
-        why = "a fencing device can't require unfencing" if rsc.fence_device else "fencing is disabled"
-        cluster.tell(warning("scheduler.meta", f"requires of {rsc.id} is 'quorum'", why, where=rsc.id))
+        why = "fencing devices cannot require unfencing" if rsc.fence_device else "fencing is disabled"
+        cluster.tell(warning("scheduler.meta", f'Resetting "requires" for {rsc.id} to "quorum" because {why}', where=rsc.id))
         needs = "quorum"
     rsc.needs_quorum = needs == "quorum"
     rsc.needs_fencing = needs in ("fencing", "unfencing")
@@ -365,15 +402,20 @@ def _default_requires(cluster: Cluster, rsc: Resource) -> str:
 def target_role(cluster: Cluster, rsc: Resource) -> Role | None:
     """The role that target-role limits the resource to; None if it sets no limit."""
     value = rsc.meta.get("target-role")
-    if value is None or value.lower() in ("started", "default"):
+    if value is None or value.lower() == "started":
+        return None
+    if value.lower() == "default":
+        _tell_default(cluster, rsc, "target-role")
         return None
     role = parse_role(value)
     if role == Role.UNKNOWN:
-        _odd(cluster, rsc, "target-role", value, "Started")
+        what = f"Ignoring 'target-role' for {rsc.id} because '{value}' is not valid"
+        cluster.tell(error("scheduler.meta", what, where=rsc.id))
         return None
     if role > Role.STARTED:
         if not rsc.top().promotable:
-            _odd(cluster, rsc, "target-role", value, "Started")
+            what = f"Ignoring 'target-role' for {rsc.id} because '{value}' only makes sense for promotable clones"
+            cluster.tell(error("scheduler.meta", what, where=rsc.id))
             return None
         if role > Role.UNPROMOTED:
             return None

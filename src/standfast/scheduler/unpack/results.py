@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from standfast.base.report import error, notice
+from standfast.base.report import error, notice, warning
 from standfast.scheduler.actions.core import relate
 from standfast.scheduler.actions.digests import compare_digest, needs_host_address
 from standfast.scheduler.actions.meta import action_meta, find_config, parse_on_fail, role_after_failure
@@ -16,7 +16,7 @@ from standfast.scheduler.unpack import entries as e
 from standfast.scheduler.unpack.entries import HistoryEntry
 from standfast.scheduler.unpack.failcounts import clear_failcount, fail_count
 from standfast.scheduler.unpack.migration import migrate_to_succeeded, migration_failed
-from standfast.scheduler.values import Role, ms_to_s
+from standfast.scheduler.values import RC_TEXT, Role, ms_to_s
 
 INFINITY = 1_000_000
 STATE_TASKS = ("monitor", "start", "stop", "promote", "demote", "migrate_to", "migrate_from", "asyncmon")
@@ -70,16 +70,23 @@ def unpack_entry(cluster: Cluster, rsc: Resource, node: Node, entry: HistoryEntr
 
 
 def _readable(cluster: Cluster, rsc: Resource, node: Node, entry: HistoryEntry) -> Result | None:
-    if not entry.id or not entry.task:
-        cluster.tell(error("scheduler.history", f"a history entry of {rsc.id} on {node.name} without id or operation is ignored"))
+    of_whom = f"for {rsc.id} on {node.name}"
+    if not entry.id:
+        cluster.tell(error("scheduler.history", f"Ignoring resource history entry {of_whom} without ID"))
+        return None
+    if not entry.task:
+        cluster.tell(error("scheduler.history", f"Ignoring resource history entry {entry.id} {of_whom} without operation"))
         return None
     if entry.task not in STATE_TASKS:
         return None
     status, rc = entry.status, entry.rc
-    if status is None or not e.PENDING <= status <= e.NO_SECRETS or status == e.CANCELLED or rc is None or not 0 <= rc <= 255:
-        cluster.tell(
-            error("scheduler.history", f"history entry {entry.id} on {node.name} is ignored", "its status or result is invalid")
-        )
+    wrong = ""
+    if status is None or not e.PENDING <= status <= e.NO_SECRETS or status == e.CANCELLED:
+        wrong = f"op-status '{entry.raw_status or ''}'"
+    elif rc is None or not 0 <= rc <= 255:
+        wrong = f"rc-code '{entry.raw_rc or ''}'"
+    if wrong or status is None or rc is None:
+        cluster.tell(error("scheduler.history", f"Ignoring resource history entry {entry.id} {of_whom} with invalid {wrong}"))
         return None
     return Result(rsc, node, entry, rc, status)
 
@@ -164,6 +171,9 @@ def _remap(cluster: Cluster, result: Result, walk: Walk, expired: bool) -> None:
     if result.status not in (e.DONE, e.ERROR):
         return
     result.status = e.DONE if entry.target_rc >= 0 and result.rc == entry.target_rc else e.ERROR
+    if entry.target_rc < 0:
+        what = f"Expected result not found for {entry.key} on {result.node.name} (corrupt or obsolete CIB?)"
+        cluster.tell(warning("scheduler.no-expected-result", what))
     _remap_by_rc(cluster, result, walk, expired)
 
 
@@ -202,6 +212,8 @@ def _remap_by_rc(cluster: Cluster, result: Result, walk: Walk, expired: bool) ->
 def _hard_error(cluster: Cluster, result: Result, expired: bool) -> None:
     """No retry on this node; a stop that can't be had, nor replaced by fencing, blocks the resource."""
     if not expired and result.entry.task == "stop" and not can_fence(cluster, result.node):
+        what = f"No further recovery can be attempted for {result.rsc.id} because stop on {result.node.name} failed"
+        cluster.tell(error("scheduler.failure", f"{what} ({_said(result)})"))
         result.rsc.managed = False
         result.rsc.blocked = True
     result.status = e.ERROR_HARD
@@ -344,12 +356,27 @@ def _apply_error(cluster: Cluster, result: Result, walk: Walk) -> None:
     parent = rsc if rsc.unique else rsc.top()
     if result.status == e.ERROR_HARD:
         add_location(cluster, parent, result.node, -INFINITY, "hard-error")
+        told = error if result.rc != e.RC_NOT_INSTALLED else notice
+        what = f"Preventing {parent.id} from restarting on {result.node.name} because of hard failure ({_said(result)})"
+        cluster.tell(told("scheduler.failure", what))
     elif result.status == e.ERROR_FATAL:
+        what = f"Preventing {parent.id} from restarting anywhere because of fatal failure ({_said(result)})"
+        cluster.tell(error("scheduler.failure", what))
         add_location(cluster, parent, None, -INFINITY, "fatal-error")
+
+
+def _said(result: Result) -> str:
+    """What the agent said: the meaning of its code, and its reason if it gave one."""
+    text = RC_TEXT.get(result.rc, "Unknown exit status")
+    return f"{text}: {result.entry.exit_reason}" if result.entry.exit_reason else text
 
 
 def _apply_failure(cluster: Cluster, result: Result, on_fail: OnFail, role: Role, walk: Walk) -> None:
     rsc, node, entry = result.rsc, result.node, result.entry
+    if cluster.symmetric or result.rc != e.RC_NOT_INSTALLED:
+        task = "probe" if entry.is_probe else entry.task
+        what = f"Unexpected result ({_said(result)}) was recorded for {task} of {rsc.id} on {node.name}"
+        cluster.tell(warning("scheduler.failure", what))
     walk.last_failure = entry
     if cluster.symmetric or result.rc != e.RC_NOT_INSTALLED:
         _record_failure(cluster, result)

@@ -77,7 +77,7 @@ def _find(cluster: Cluster, state: etree._Element) -> Node | None:
 
 def _unpack_state(cluster: Cluster, state: etree._Element) -> None:
     if state.get("id") is None:
-        cluster.tell(error("scheduler.node-state", "a node_state without id is ignored"))
+        cluster.tell(error("scheduler.node-state", "Ignoring invalid node_state entry without id"))
         return
     node = _find(cluster, state)
     if node is None:
@@ -90,6 +90,11 @@ def _unpack_state(cluster: Cluster, state: etree._Element) -> None:
     read_attributes(cluster, state.find("transient_attributes"), node, overwrite=True)
     node.standby = node.standby or is_true(node.attrs.get("standby"))
     node.maintenance = node.maintenance or is_true(node.attrs.get("maintenance"))
+    discovery = node.attrs.get("resource-discovery-enabled")
+    if discovery is not None and not is_true(discovery):
+        why = "because disabling resource discovery is not allowed for cluster nodes"
+        what = f"Ignoring resource-discovery-enabled attribute for {node.name} {why}"
+        cluster.tell(warning("scheduler.node-attribute", what, where=node.id))
     node.unclean = False
     node.seen = True
     _determine_online(cluster, state, node)
@@ -181,7 +186,7 @@ def _terminate_requested(cluster: Cluster, node: Node) -> bool:
         return flag
     number = parse_int(value)
     if number is None:
-        cluster.tell(warning("scheduler.node-attribute", f"terminate='{value}' of {node.name} is ignored", where=node.name))
+        cluster.tell(warning("scheduler.terminate", f"terminate='{value}' of {node.name} is ignored", where=node.name))
     return number is not None and number > 0
 
 
