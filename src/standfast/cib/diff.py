@@ -238,6 +238,7 @@ def patch_element(root: Element, patchset: Element, *, check: bool) -> None:
     edit = Edit(root)
     try:
         if check:
+            _check_progress(patchset)
             apply_patchset(root, edit, patchset)
         else:
             _check_format(patchset)
@@ -245,6 +246,16 @@ def patch_element(root: Element, patchset: Element, *, check: bool) -> None:
     except Refused:
         edit.rollback()
         raise
+
+
+def _check_progress(patchset: Element) -> None:
+    """A patchset that raises none of the three versions is a stale one, whatever it changes."""
+    source, target = patchset.find("version/source"), patchset.find("version/target")
+    if source is None or target is None:
+        return
+    before, after = _version(source), _version(target)
+    if not any(getattr(after, name) > getattr(before, name) for name in COUNTERS):
+        raise refused("old-version", Exit.OLD, "the patchset makes no newer version", "", "raise epoch, or apply it without -c")
 
 
 def _check_format(patchset: Element) -> None:

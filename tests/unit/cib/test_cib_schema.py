@@ -71,7 +71,7 @@ def test_a_document_with_everything_conforms() -> None:
         ("<status/>", "<tags/><status/>", "cib.xml:14: <tags>: cannot stand in <cib> (allowed in"),
         ("<operations>", "<operation/><operations>", "<operation>: cannot stand in <primitive>"),
         (PRIMITIVE, '<group id="vip"/>', "<group id=vip>: without <primitive>"),
-        ("pacemaker-3.9", "pacemaker-9.9", "validate-with='pacemaker-9.9' is not known (known: pacemaker-1.0 to"),
+        ("pacemaker-3.9", "pacemaker-9.9", "known schema): 'pacemaker-9.9' (known: pacemaker-1.0 to"),
         ('validate-with="pacemaker-3.9"', 'validate-with="pacemaker-3.9" x="1"', "cib.xml:1: <cib>: x='1': no such attribute"),
         ("<status/>", '<status/><configuration/>', "a second <configuration> in <cib>"),
     ],

@@ -107,7 +107,7 @@ def test_the_plan_is_shown_in_a_window_where_there_is_one(shell: Shell, monkeypa
 
 
 def test_verify_asks_the_scheduler_too(shell: Shell) -> None:
-    remark = "requires fencing, but fencing is disabled"
+    remark = "requires fencing but fencing is disabled"
     assert remark not in shell.run("configure", "verify")[2]
     text = "primitive w ocf:heartbeat:Dummy meta requires=fencing\nverify\nrefresh"
     assert remark in shell.file(text, "configure")[2]

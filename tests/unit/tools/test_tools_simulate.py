@@ -127,7 +127,7 @@ def test_what_the_scheduler_noticed_is_said_when_asked(settled: Path, tmp_path: 
         )
     )
     assert run("-x", str(doubtful), "-R")[2] == ""
-    assert "no-quorum-policy is reset" in run("-x", str(doubtful), "-R", "-V")[2]
+    assert "Resetting no-quorum-policy to 'stop' because fencing is disabled" in run("-x", str(doubtful), "-R", "-V")[2]
 
 
 def test_what_does_not_conform_is_refused_as_the_original_does(settled: Path, tmp_path: Path) -> None:

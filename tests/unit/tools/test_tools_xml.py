@@ -78,12 +78,11 @@ def test_errors_and_warnings_as_the_original_sums_them_up(capsys: pytest.Capture
     assert code == 78
     assert err.endswith("Configuration invalid (-V may provide more detail)\n")
     code, _, err = said(crm_verify.main, capsys, "-V", "-X", wrong)
-    assert "error: line:11: <rsc_location id=l>: rsc='vipp': no such object (define vipp in the same change" in err
-    old = CIB.replace('then="web"', 'then="web" require-all="true"')
-    code, _, err = said(crm_verify.main, capsys, "-VX", old)
+    assert "line:11: <rsc_location id=l>: rsc='vipp': no such object (define vipp in the same change" in err
+    odd = CIB.replace('then="web"', 'then="web" kind="Serialize" symmetrical="true"')
+    code, _, err = said(crm_verify.main, capsys, "-VX", odd)
     assert code == 78
-    assert "warning: Support for require-all in ordering constraints is deprecated and will be removed" in err
-    assert "[line:13]\n" in err
+    assert "warning: Ignoring symmetrical for 'first' because not valid with kind of 'Serialize' [line:13]\n" in err
     assert err.endswith("Configuration may need attention\n")
     unfenced = CIB.replace('value="false"', 'value="true"')
     assert "no fencing resources have been defined" in said(crm_verify.main, capsys, "-VX", unfenced)[2]

@@ -61,8 +61,9 @@ def unpack_resources(cluster: Cluster) -> None:
         cluster.tell(
             error(
                 "scheduler.no-fencing",
-                "Resource start-up disabled since no fencing resources have been defined. Either configure some or disable "
-                "fencing with the fencing-enabled option. NOTE: Clusters with shared data need fencing to ensure data integrity.",
+                "Resource start-up disabled since no fencing resources have been defined. Either configure some or "
+                "disable fencing with the fencing-enabled option. NOTE: Clusters with shared data need fencing to ensure "
+                "data integrity.",
                 remedy="crm configure primitive ... stonith:..., or disable fencing: crm configure property stonith-enabled=false",
             )
         )
