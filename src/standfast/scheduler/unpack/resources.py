@@ -64,7 +64,7 @@ def unpack_resources(cluster: Cluster) -> None:
                 "Resource start-up disabled since no fencing resources have been defined. Either configure some or "
                 "disable fencing with the fencing-enabled option. NOTE: Clusters with shared data need fencing to ensure "
                 "data integrity.",
-                remedy="crm configure primitive ... stonith:..., or disable fencing: crm configure property stonith-enabled=false",
+                remedy="crm configure primitive ... stonith:..., or disable fencing: property stonith-enabled=false",
             )
         )
 
