@@ -483,7 +483,7 @@ def test_an_odd_cib_gives_a_plan_and_never_a_traceback(steps: list[tuple[str, in
     banned = {(s.resource, s.node) for s in plan.scores if s.points <= -1_000_000}
     for action in plan.graph.actions:
         if action.operation == "start" and action.kind == ActionKind.RSC_OP:
-            assert (action.resource, action.node) not in banned
+            assert (action.long_id or action.resource, action.node) not in banned
     starts = [(a.long_id or a.resource, a.node) for a in plan.graph.actions if a.operation == "start"]
     assert len(starts) == len(set(starts))
 
