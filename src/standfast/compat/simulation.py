@@ -11,14 +11,26 @@ from dataclasses import dataclass
 
 from lxml import etree
 
-from standfast.base.report import Refused, error
+from standfast.base.report import Refused, Report, error
 from standfast.base.situation import Situation
 from standfast.scheduler.dates import parse_date
 from standfast.scheduler.inject import Injections
 from standfast.scheduler.report.simulation import Wanted, complaints, preamble, summary_lines, text_of
 from standfast.scheduler.simulate import Request, Simulation, simulate
 
-__all__ = ["Asked", "Injections", "Simulation", "Wanted", "cib_text", "complaints", "dot_text", "graph_text", "run", "text"]
+__all__ = [
+    "Asked",
+    "Injections",
+    "Simulation",
+    "Wanted",
+    "cib_text",
+    "complaints",
+    "configuration_complaints",
+    "dot_text",
+    "graph_text",
+    "run",
+    "text",
+]
 
 EXIT_USAGE = 64
 
@@ -61,6 +73,13 @@ def run(cib: etree._Element, asked: Asked, now_s: int, utc_offset_s: int = 0) ->
         detailed=asked.as_xml or asked.attributes or asked.failures,
     )
     return simulate(cib, request, now_s)
+
+
+def configuration_complaints(found: Simulation) -> list[Report]:
+    """What the scheduler says against the configuration itself, the state of nodes and resources apart."""
+    from standfast.scheduler.verify import is_complaint
+
+    return [] if found.plan is None else [report for report in found.plan.notices if is_complaint(report)]
 
 
 def text(found: Simulation, asked: Asked) -> str:

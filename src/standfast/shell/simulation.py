@@ -59,8 +59,7 @@ def scheduler_reports(session: Session, configuration: Configuration) -> list[Re
     """Faults against the schema; with none, errors and warnings of the scheduler about a configuration alone, whatever the
     cluster's state is."""
     from standfast.cib.shape import shape_reports
-    from standfast.compat.simulation import Asked, Injections, run
-    from standfast.scheduler.verify import is_complaint
+    from standfast.compat.simulation import Asked, Injections, configuration_complaints, run
 
     root = _as_cib(configuration)
     faults = shape_reports(root, "configuration")
@@ -68,7 +67,7 @@ def scheduler_reports(session: Session, configuration: Configuration) -> list[Re
         return faults
     found = run(root, Asked(Injections(), run=False), int(session.now_s()), time.localtime(session.now_s()).tm_gmtoff)
     assert found.plan is not None
-    return [report for report in found.plan.notices if is_complaint(report)]
+    return configuration_complaints(found)
 
 
 def scores(session: Session) -> str:
