@@ -517,8 +517,7 @@ class Cluster:
     scores: list[Score] = field(default_factory=list)
     loads: list[Load] = field(default_factory=list)
     reasons: list[Reason] = field(default_factory=list)
-    notices: list[Report] = field(default_factory=list)
-    noticed: set[str] = field(default_factory=set)
+    notices: dict[str, Report] = field(default_factory=dict)
 
     def option(self, name: str) -> str:
         """An option's value in effect."""
@@ -556,9 +555,7 @@ class Cluster:
 
     def tell_once(self, mark: str, report: Report) -> None:
         """Keep the first report of this mark."""
-        if mark not in self.noticed:
-            self.noticed.add(mark)
-            self.notices.append(report)
+        self.notices.setdefault(mark, report)
 
 
 def located(rsc: Resource, current: bool = False, pending: bool = False, assigned: bool = False) -> list[Node]:

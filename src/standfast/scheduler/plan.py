@@ -79,7 +79,7 @@ def notices_of_unpacking(root: etree._Element, now_s: int) -> tuple[Report, ...]
     set_methods(cluster)
     apply_node_health(cluster)
     unpack_constraints(cluster)
-    return tuple(cluster.notices)
+    return tuple(cluster.notices.values())
 
 
 def decide(cluster: Cluster) -> Plan:
@@ -114,7 +114,7 @@ def _decide(cluster: Cluster) -> Plan:
         scores=tuple(cluster.scores),
         reasons=tuple(cluster.reasons),
         changes=summarize(cluster),
-        notices=tuple(cluster.notices),
+        notices=tuple(cluster.notices.values()),
         situation=found,
         recheck_s=cluster.recheck_by_s or None,
         loads=tuple(cluster.loads),
