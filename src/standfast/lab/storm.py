@@ -121,8 +121,13 @@ class Storm:
     _random: Random = field(init=False)
     _deck: list[str] = field(default_factory=list)
 
-    def __enter__(self) -> Storm:
+    def begin_draw(self) -> None:
+        """From the seed's first draw on."""
         self._random = Random(f"{self.seed}/storm")
+        self._deck = []
+
+    def __enter__(self) -> Storm:
+        self.begin_draw()
         self.lab = Lab(list(NAMES), others=(STRANGER,))
         try:
             self.stack = Trio(self.lab)
