@@ -7,6 +7,7 @@ import contextlib
 import os
 import socket
 import struct
+from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ REQUEST_BYTES_MAX = 16 * 1024 * 1024
 UNSENT_BYTES_MAX = 64 * 1024 * 1024
 CONNECTIONS_MAX = 256
 _CREDENTIALS = struct.Struct("3i")
+_SO_PEERGROUPS = 59  # include/uapi/asm-generic/socket.h; Linux 4.13
+_GROUPS_BYTES = 1024  # what the standard library allows: 256 groups; of who is in more, the first one counts
 _ENCODE = msgspec.json.Encoder().encode
 
 Json = dict[str, Any]
@@ -27,7 +30,8 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who is at the other end, as the kernel says (SO_PEERCRED). `connection` numbers connections of this server."""
+    """Who is at the other end, as the kernel says. `connection` numbers connections of this server; `gid` is the server's group
+    where the caller is in it, by whichever of its groups (SO_PEERGROUPS), else its first one (SO_PEERCRED)."""
 
     connection: int
     pid: int
@@ -94,7 +98,7 @@ class LineServer:
             writer.close()
             return
         self._number += 1
-        caller = _caller(self._number, writer)
+        caller = _caller(self._number, writer, self._group)
         self._writers[caller.connection] = writer
         try:
             while line := await reader.readline():
@@ -124,10 +128,15 @@ def failure(request: Json, *reports: Report, exit_code: int = 1) -> Json:
     return {"id": request.get("id"), "ok": False, "exit_code": exit_code, "reports": [r._asdict() for r in reports]}
 
 
-def _caller(number: int, writer: asyncio.StreamWriter) -> Caller:
+def _caller(number: int, writer: asyncio.StreamWriter, group: int | None) -> Caller:
     sock: socket.socket = writer.get_extra_info("socket")
     raw = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    return Caller(number, *_CREDENTIALS.unpack(raw))
+    pid, uid, gid = _CREDENTIALS.unpack(raw)
+    if group is not None:
+        with contextlib.suppress(OSError):
+            others = array("I", sock.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, _GROUPS_BYTES))
+            gid = group if group in others else gid
+    return Caller(number, pid, uid, gid)
 
 
 def _request(line: bytes) -> Json | None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -102,3 +103,28 @@ def test_a_client_that_never_reads_is_cut_off_and_the_others_go_on(tmp_path: Pat
         assert len(await ask(path, b'{"id":1,"verb":"a"}\n')) == 1
 
     assert run(tmp_path, talk)[-2:] == ["a uid=True", "closed"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give itself groups")
+@pytest.mark.parametrize(("groups", "is_member"), [((), False), ((4711,), False), ((4710, 4711, 4712), True), ((4710,), True)])
+def test_whoever_is_in_the_servers_group_by_any_of_its_groups_is_a_member(
+    tmp_path: Path, groups: tuple[int, ...], *, is_member: bool
+) -> None:
+    gids: list[int] = []
+
+    async def serve() -> None:
+        def handle(caller: Caller, request: Json) -> None:
+            gids.append(caller.gid)
+            server.send(caller.connection, success(request))
+
+        server = LineServer(tmp_path / "s.sock", 0o666, handle, group=4710)
+        await server.start()
+        code = """import socket, sys; s = socket.socket(1); s.connect(sys.argv[1]); s.send(b'{"verb": "x"}\\n'); s.recv(99)"""
+        client = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", code, str(tmp_path / "s.sock"), extra_groups=groups, group=4799
+        )
+        await asyncio.wait_for(client.wait(), 20)
+        await server.stop()
+
+    asyncio.run(serve())
+    assert gids == [4710 if is_member else 4799]
