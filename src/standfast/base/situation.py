@@ -34,7 +34,8 @@ class NodeStatus:
 
 @dataclass(frozen=True, slots=True)
 class OperationStatus:
-    """One history entry, as `crm_mon -o -f` and `crm_resource -O` show it."""
+    """One history entry, as `crm_mon -o -f` and `crm_resource -O` show it: None is what the entry does not say, and without
+    `has_key` its `key` is its id."""
 
     resource: str
     node: str
@@ -45,9 +46,10 @@ class OperationStatus:
     status: int
     key: str
     last_rc_change_s: int
-    exec_ms: int
-    queue_ms: int
-    exit_reason: str = ""
+    exec_ms: int | None
+    queue_ms: int | None
+    exit_reason: str | None = ""
+    has_key: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -340,7 +340,8 @@ def _operation(operation: OperationStatus, view: View, date: Date) -> str:
     if not view.timing:
         return f"({operation.call}) {task_name(operation)}" + (f":{interval}" if interval else "")
     changed = f' last-rc-change="{date(operation.last_rc_change_s)}"' if operation.last_rc_change_s else ""
-    spent = f' exec-time="{operation.exec_ms}ms" queue-time="{operation.queue_ms}ms"'
+    spent = "" if operation.exec_ms is None else f' exec-time="{operation.exec_ms}ms"'
+    spent += "" if operation.queue_ms is None else f' queue-time="{operation.queue_ms}ms"'
     return f"({operation.call}) {task_name(operation)}:{interval}{changed}{spent} rc={operation.rc} ({ocf_text(operation.rc)})"
 
 
@@ -377,7 +378,7 @@ def _friendly(operation: OperationStatus, date: Date) -> str:
         reason = f": {operation.exit_reason}" if operation.exit_reason else ""
         text += f" could not be executed ({execution_text(operation.status)}{reason})"
     text += f" at {date(operation.last_rc_change_s)}" if operation.last_rc_change_s else ""
-    return text + (f" after {interval_text(operation.exec_ms)}" if operation.exec_ms > 0 else "")
+    return text + (f" after {interval_text(operation.exec_ms)}" if operation.exec_ms and operation.exec_ms > 0 else "")
 
 
 def _subject(operation: OperationStatus) -> str:
@@ -392,4 +393,5 @@ def _technical(operation: OperationStatus, date: Date) -> str:
     text += f", status='{execution_text(operation.status)}'"
     text += f", exitreason='{operation.exit_reason}'" if operation.exit_reason else ""
     text += f", last-rc-change='{date(operation.last_rc_change_s)}'" if operation.last_rc_change_s else ""
-    return f"{text}, queued={operation.queue_ms}ms, exec={operation.exec_ms}ms"
+    text += "" if operation.queue_ms is None else f", queued={operation.queue_ms}ms"
+    return text + ("" if operation.exec_ms is None else f", exec={operation.exec_ms}ms")

@@ -258,7 +258,7 @@ def _resource(tree: Tree, resource: ResourceStatus, situation: Situation, clone:
             disabled=_bool(is_disabled(resource)),
             failed=_bool(resource.failed),
             failure_ignored=_bool(resource.failure_ignored),
-            target_role=resource.target_role or None,
+            target_role=resource.target_role or next((child.target_role for child in resource.children[:1]), "") or None,
         )
         clone = resource
     elif resource.kind == "bundle":
@@ -359,8 +359,8 @@ def _resource_history(
             rc_text=ocf_text(operation.rc),
             interval=f"{operation.interval_ms}ms" if operation.interval_ms else None,
             last_rc_change__=date(operation.last_rc_change_s) if timed and operation.last_rc_change_s else None,
-            exec_time__=f"{operation.exec_ms}ms" if timed else None,
-            queue_time__=f"{operation.queue_ms}ms" if timed else None,
+            exec_time__=f"{operation.exec_ms}ms" if timed and operation.exec_ms is not None else None,
+            queue_time__=f"{operation.queue_ms}ms" if timed and operation.queue_ms is not None else None,
         )
     tree.close()
 
@@ -372,18 +372,19 @@ def _failures(tree: Tree, situation: Situation, view: View) -> None:
     tree.open("failures")
     for operation in failures:
         dated = operation.last_rc_change_s > 0
+        made_up = f"{operation.resource}_{operation.task}_{operation.interval_ms}"
         tree.leaf(
             "failure",
-            op_key=operation.key or f"{operation.resource}_{operation.task}_{operation.interval_ms}",
+            **{"op_key" if operation.has_key else "id": operation.key or made_up},
             node=operation.node,
             exitstatus=ocf_text(operation.rc),
-            exitreason=operation.exit_reason,
+            exitreason="none" if operation.exit_reason is None else operation.exit_reason,
             exitcode=str(operation.rc),
             call=str(operation.call),
             status=execution_text(operation.status),
             last_rc_change__=iso_text(operation.last_rc_change_s) if dated else None,
-            queued=str(operation.queue_ms) if dated else None,
-            exec=str(operation.exec_ms) if dated else None,
+            queued=str(operation.queue_ms) if dated and operation.queue_ms is not None else None,
+            exec=str(operation.exec_ms) if dated and operation.exec_ms is not None else None,
             interval=str(operation.interval_ms) if dated else None,
             task=operation.task if dated else None,
         )

@@ -179,7 +179,7 @@ def _operation(operation: OperationStatus, resource: ResourceStatus | None, situ
         what = resource_text(resource, situation, with_node=False)
     changed = ""
     if operation.last_rc_change_s:
-        changed = f", last-rc-change='{ctime_text(operation.last_rc_change_s)}', exec={operation.exec_ms}ms"
+        changed = f", last-rc-change='{ctime_text(operation.last_rc_change_s)}', exec={operation.exec_ms or 0}ms"
     key = operation.key or f"{operation.resource}_{operation.task}_{operation.interval_ms}"
     details = f"node={operation.node}, call={operation.call}, rc={operation.rc}{changed}"
     return f"{what}: {key} ({details}): {execution_text(operation.status)}"

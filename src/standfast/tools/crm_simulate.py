@@ -197,7 +197,8 @@ def _read(source: str) -> etree._Element:
     """The CIB. Raises Refused: 65 for what can't be read or is no XML, 78 for what is no CIB, 102 without a cluster."""
     from lxml import etree
 
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=True)
+    # A comment or a processing instruction says nothing about the cluster: the schema names neither, so neither is read.
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=True, remove_comments=True, remove_pis=True)
     try:
         root = etree.fromstring(_bytes(source), parser)
     except OSError as fault:

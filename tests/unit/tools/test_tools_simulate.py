@@ -379,3 +379,55 @@ def history(path: Path) -> list[tuple[str, ...]]:
         for resource in state.iter("lrm_resource")
         for operation in resource
     )
+
+
+# ---- what a history does not say ----------------------------------------------------------------------------------------
+
+OLD_HISTORY = """<?xml version="1.0"?>
+<!-- kept from a cluster of long ago -->
+<cib crm_feature_set="3.0.1" validate-with="pacemaker-1.2" admin_epoch="0" epoch="1" num_updates="0" have-quorum="1">
+  <!-- by hand --><?hand made?>
+  <configuration>
+    <crm_config><cluster_property_set id="o">
+      <nvpair id="o1" name="stonith-enabled" value="false"/></cluster_property_set></crm_config>
+    <nodes><node id="1" uname="n1"/></nodes>
+    <resources>
+      <!-- its role is that of what is in it -->
+      <clone id="c"><primitive id="a" class="ocf" provider="pacemaker" type="Dummy">
+        <meta_attributes id="m"><!-- on --><nvpair id="m1" name="target-role" value="Started"/></meta_attributes>
+      </primitive></clone>
+    </resources>
+    <constraints/>
+  </configuration>
+  <status><node_state id="1" uname="n1" in_ccm="true" crmd="online" join="member" expected="member"><lrm id="1"><lrm_resources>
+    <lrm_resource id="a" class="ocf" provider="pacemaker" type="Dummy">
+    <lrm_rsc_op id="a_monitor_10000" operation="monitor" call-id="7" rc-code="1" op-status="0" interval="10000" @
+      transition-key="3:4:0:6f0e" transition-magic="0:1;3:4:0:6f0e" crm_feature_set="3.0.1"/></lrm_resource>
+  </lrm_resources></lrm></node_state></status>
+</cib>
+"""
+SAID = 'node="n1" exitstatus="error" exitreason="%s" exitcode="1" call="7" status="complete"'
+DATED = ' last-rc-change="2015-08-20 09:46:24Z"%s interval="10000" task="monitor"'
+SPENT = ' queued="0" exec="5"'
+FAILURES = {
+    "": f'<failure id="a_monitor_10000" {SAID % "none"}/>',
+    'exit-reason=""': f'<failure id="a_monitor_10000" {SAID % ""}/>',
+    'operation_key="a_monitor_10000" exit-reason="gone"': f'<failure op_key="a_monitor_10000" {SAID % "gone"}/>',
+    'last-rc-change="1440063984"': f'<failure id="a_monitor_10000" {SAID % "none"}{DATED % ""}/>',
+    'last-rc-change="1440063984" exec-time="5" queue-time="0"': (
+        f'<failure id="a_monitor_10000" {SAID % "none"}{DATED % SPENT}/>'
+    ),
+}
+
+
+@pytest.mark.parametrize("more", FAILURES)
+def test_comments_are_passed_over_and_nothing_is_made_up(more: str, tmp_path: Path) -> None:
+    path = tmp_path / "old.xml"
+    path.write_text(OLD_HISTORY.replace("@", more))
+    words = ["-x", str(path), "-c", "--output-as=xml"]
+    code, out, err = run(*words)
+    assert (code, err) == (0, "")
+    assert [line.strip() for line in out.splitlines() if "<failure " in line] == [FAILURES[more]]
+    assert 'failure_ignored="false" target_role="Started">' in out
+    if ORIGINAL:
+        assert same_words(both(words)[0]) == same_words(out)

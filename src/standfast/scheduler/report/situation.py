@@ -165,6 +165,7 @@ def _operation(entry: HistoryEntry, rsc_id: str, node: str) -> OperationStatus:
         exec_ms=entry.exec_ms,
         queue_ms=entry.queue_ms,
         exit_reason=entry.exit_reason,
+        has_key=entry.has_key,
     )
 
 

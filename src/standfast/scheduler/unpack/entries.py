@@ -31,11 +31,12 @@ class HistoryEntry:
     rc: int | None
     status: int | None
     key: str
+    has_key: bool
     target_rc: int
     transition: tuple[str, int] | None
     last_change_s: int
     on_node: str
-    exit_reason: str
+    exit_reason: str | None
     digest: str | None
     restart_digest: str | None
     force_restart: str | None
@@ -44,8 +45,8 @@ class HistoryEntry:
     feature_set: str | None
     migrate_source: str | None
     migrate_target: str | None
-    exec_ms: int
-    queue_ms: int
+    exec_ms: int | None
+    queue_ms: int | None
     raw_call: str | None
     raw_status: str | None
     raw_rc: str | None
@@ -98,11 +99,12 @@ def read_entry(element: etree._Element) -> HistoryEntry:
         rc=parse_int(get("rc-code")),
         status=parse_int(get("op-status")),
         key=get("operation_key") or get("id") or "",
+        has_key=get("operation_key") is not None,
         target_rc=_target_rc(get("transition-key")),
         transition=_transition(get("transition-magic")),
         last_change_s=_number(get("last-rc-change"), -1),
         on_node=get("on_node") or "",
-        exit_reason=get("exit-reason") or "",
+        exit_reason=get("exit-reason"),
         digest=get("op-digest"),
         restart_digest=get("op-restart-digest"),
         force_restart=get("op-force-restart"),
@@ -111,8 +113,8 @@ def read_entry(element: etree._Element) -> HistoryEntry:
         feature_set=get("crm_feature_set"),
         migrate_source=get("migrate_source"),
         migrate_target=get("migrate_target"),
-        exec_ms=_number(get("exec-time"), 0),
-        queue_ms=_number(get("queue-time"), 0),
+        exec_ms=parse_int(get("exec-time")),
+        queue_ms=parse_int(get("queue-time")),
         raw_call=get("call-id"),
         raw_status=get("op-status"),
         raw_rc=get("rc-code"),
