@@ -35,7 +35,7 @@ def situation_from_json(data: Mapping[str, Any]) -> Situation:
     the tool). Raises Malformed when a value is not of its kind."""
     try:
         return Situation(
-            nodes=tuple(_record(NodeStatus, node, attributes=_pairs(node.get("attributes", ()))) for node in data["nodes"]),
+            nodes=tuple(_node(node) for node in data["nodes"]),
             resources=tuple(_resource(resource) for resource in data["resources"]),
             failures=tuple(_record(OperationStatus, operation) for operation in data["failures"]),
             operations=tuple(_record(OperationStatus, operation) for operation in data["operations"]),
@@ -47,6 +47,11 @@ def situation_from_json(data: Mapping[str, Any]) -> Situation:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as bad:
         raise Malformed("situation", f"{type(bad).__name__}: {bad}") from bad
+
+
+def _node(data: Mapping[str, Any]) -> NodeStatus:
+    pairs = {name: _pairs(data.get(name, ())) for name in ("attributes", "expected")}
+    return _record(NodeStatus, data, **pairs)
 
 
 def _resource(data: Mapping[str, Any]) -> ResourceStatus:

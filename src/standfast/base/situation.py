@@ -11,7 +11,8 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class NodeStatus:
     """A node as `crm_mon` shows it. `expected_up` is None where it is not told: then it is whether the node is up to stay.
-    A guest node is a remote one with a `launcher`, the resource inside which it runs, now on `host`."""
+    A guest node is a remote one with a `launcher`, the resource inside which it runs, now on `host`. `expected` is what an
+    attribute is while all hosts of the ping resource that sets it answer."""
 
     name: str
     id: str
@@ -28,6 +29,7 @@ class NodeStatus:
     resources_running: int = 0
     health: str = "green"
     attributes: tuple[tuple[str, str], ...] = ()
+    expected: tuple[tuple[str, str], ...] = ()
     launcher: str = ""
     host: str = ""
 

@@ -252,6 +252,16 @@ def shown_attributes(node: NodeStatus) -> list[tuple[str, str]]:
     return sorted((name, value) for name, value in node.attributes if not name.startswith(_HIDDEN_ATTRIBUTES))
 
 
+def _connectivity(value: str, expected: str | None) -> str:
+    """What a ping resource's attribute says, where that is bad news."""
+    if expected is None:
+        return ""
+    reached, wanted = (int(text) if text.isdecimal() else 0 for text in (value, expected))
+    if not reached:
+        return "\t: Connectivity is lost"
+    return f"\t: Connectivity is degraded (Expected={expected})" if reached < wanted else ""
+
+
 def attributes_section(situation: Situation, view: View) -> list[str]:
     """Attributes of the nodes that are online; no lines where there are none."""
     page = Page()
@@ -260,7 +270,7 @@ def attributes_section(situation: Situation, view: View) -> list[str]:
         if node.online and _is_shown(node, view) and shown_attributes(node):
             page.begin(f"Node: {display_name(node, view)}")
             for name, value in shown_attributes(node):
-                page.item(f"{name:<32}\t: {value:<10}")
+                page.item(f"{name:<32}\t: {value:<10}{_connectivity(value, dict(node.expected).get(name))}")
             page.end()
     return page.lines if len(page.lines) > 1 else []
 

@@ -311,8 +311,9 @@ def _attributes(tree: Tree, situation: Situation) -> None:
     tree.open("node_attributes")
     for node in shown:
         tree.open("node", name=node.name)
+        expected = dict(node.expected)
         for name, value in shown_attributes(node):
-            tree.leaf("attribute", name=name, value=value)
+            tree.leaf("attribute", name=name, value=value, expected=expected.get(name))
         tree.close()
     tree.close()
 

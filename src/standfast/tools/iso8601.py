@@ -83,10 +83,11 @@ def _convert(options: Options, now_s: int, lines: list[Line]) -> int:
     chosen = options.last(("now", "date"))
     if chosen:
         given = "now" if chosen == "now" else options.value("date")
-        moment = now_s if given == "now" else parse_date(given, time.localtime(now_s).tm_gmtoff)
+        whole = _with_day(given, now_s)
+        moment = now_s if given == "now" else parse_date(whole, time.localtime(now_s).tm_gmtoff)
         if moment is None:
             raise _invalid(f"Invalid date/time specified: {given}")
-        zone_s = _zone_s(given, moment)
+        zone_s = _zone_s(whole, moment)
         result = moment_text(moment, form, zone_s if "local" in options else 0)
         lines.append(("Current date/time" if given == "now" else "Date", "date", result))
     duration = None
@@ -107,8 +108,15 @@ def _convert(options: Options, now_s: int, lines: list[Line]) -> int:
     if moment is not None and duration is not None:
         end_s = duration.after(moment)
         result = moment_text(end_s, form, zone_s)
-        lines.append(("Duration ends at", "duration-ends", result))
+        lines.append(("Duration ends at", "duration_ends", result))
     return EXIT_ERROR if "expected" in options and moment is not None and result != options.value("expected") else 0
+
+
+def _with_day(given: str, now_s: int) -> str:
+    """A time without a date is one of today, in UTC."""
+    if not given.startswith("T") and given[2:3] != ":":
+        return given
+    return time.strftime("%Y-%m-%dT", time.gmtime(now_s)) + given.removeprefix("T")
 
 
 def _zone_s(given: str, moment_s: int) -> int:

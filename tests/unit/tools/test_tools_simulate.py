@@ -431,3 +431,46 @@ def test_comments_are_passed_over_and_nothing_is_made_up(more: str, tmp_path: Pa
     assert 'failure_ignored="false" target_role="Started">' in out
     if ORIGINAL:
         assert same_words(both(words)[0]) == same_words(out)
+
+
+# ---- attributes of ping resources ---------------------------------------------------------------------------------------
+
+PING = """\
+<cib crm_feature_set="3.16.1" validate-with="pacemaker-3.9" admin_epoch="0" epoch="1" num_updates="0" have-quorum="1">
+  <configuration>
+    <crm_config><cluster_property_set id="o">
+      <nvpair id="o1" name="stonith-enabled" value="false"/></cluster_property_set></crm_config>
+    <nodes><node id="1" uname="n1"/></nodes>
+    <resources><clone id="c"><primitive id="p" class="ocf" provider="pacemaker" type="ping"><instance_attributes id="i">
+      <nvpair id="i1" name="host_list" value="192.0.2.1 192.0.2.2"/><nvpair id="i2" name="multiplier" value="100"/>
+    </instance_attributes></primitive></clone></resources>
+    <constraints/>
+  </configuration>
+  <status><node_state id="1" uname="n1" in_ccm="true" crmd="online" join="member" expected="member">
+    <transient_attributes id="1"><instance_attributes id="t">
+      <nvpair id="t1" name="pingd" value="@"/><nvpair id="t2" name="other" value="1"/>
+    </instance_attributes></transient_attributes>
+    <lrm id="1"><lrm_resources><lrm_resource id="p" class="ocf" provider="pacemaker" type="ping">
+    <lrm_rsc_op id="p_start_0" operation="start" call-id="7" rc-code="0" op-status="0" interval="0"
+      transition-key="3:4:0:6f0e" transition-magic="0:0;3:4:0:6f0e" crm_feature_set="3.16.1"/></lrm_resource>
+  </lrm_resources></lrm></node_state></status>
+</cib>
+"""
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [("200", ""), ("100", "\t: Connectivity is degraded (Expected=200)"), ("0", "\t: Connectivity is lost"), ("300", "")],
+)
+def test_an_attribute_of_a_ping_resource_is_judged(value: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "ping.xml"
+    path.write_text(PING.replace("@", value))
+    words = ["-x", str(path), "-A"]
+    text, xml = run(*words)[1], run(*words, "--output-as=xml")[1]
+    lines = [line for line in text.splitlines() if "\t: " in line]
+    assert lines == [f"      * {'other':<32}\t: {'1':<10}", f"      * {'pingd':<32}\t: {value:<10}{said}"]
+    assert '<attribute name="other" value="1"/>' in xml
+    assert f'<attribute name="pingd" value="{value}" expected="200"/>' in xml
+    if ORIGINAL:
+        theirs, ours = both(words)
+        assert ours == theirs

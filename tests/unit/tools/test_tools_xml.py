@@ -139,6 +139,36 @@ CHANGES = [
 ]
 
 
+def test_a_difference_as_pacemaker_3_wraps_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    old, new, patch = (str(tmp_path / name) for name in ("old", "new", "patch"))
+    Path(old).write_text('<cib epoch="1" num_updates="0" admin_epoch="0"><a id="x"/></cib>')
+    Path(new).write_text('<cib epoch="1" num_updates="0" admin_epoch="0"><a id="x" b="1"/></cib>')
+    code, plain, _ = said(crm_diff.main, capsys, "-o", old, "-n", new)
+    Path(patch).write_text(plain)
+    head = '<pacemaker-result api-version="2.25" request="crm_diff --output-as=xml -o '
+    code, out, err = said(crm_diff.main, capsys, "--output-as=xml", "-o", old, "-n", new)
+    assert (code, err) == (1, "")
+    unescaped = plain.replace("&apos;", "'")
+    end = '  <status code="1" message="Error occurred"/>\n</pacemaker-result>\n'
+    assert out == f'{head}{old} -n {new}">\n  <patchset><![CDATA[{unescaped}]]></patchset>\n{end}'
+    assert said(crm_diff.main, capsys, "--output-as=xml", "-o", old, "-n", old)[1].splitlines()[1:-1] == [
+        '  <status code="0" message="OK"/>'
+    ]
+    code, out, err = said(crm_diff.main, capsys, "--output-as=xml", "-o", old, "-p", patch)
+    assert (code, err) == (0, "")
+    assert '<updated><![CDATA[<cib epoch="1" num_updates="0" admin_epoch="0">\n  <a id="x" b="1"/>\n</cib>\n]]></updated>' in out
+    code, out, err = said(crm_diff.main, capsys, "--output-as=xml", "-O", "<a", "-n", new)
+    assert (code, err) == (65, "")
+    assert "<error>crm_diff: Failed to parse original XML</error>" in out
+
+
+def test_a_time_alone_is_one_of_today(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = said(iso8601.main, capsys, "-d", "T12:00", "-D", "P1D", "--output-as=xml")
+    assert code == 0
+    assert re.search(r"<date>\d{4}-\d\d-\d\d 12:00:00Z</date>\n.*\n  <duration_ends>\S+ 12:00:00Z</duration_ends>", out)
+    assert said(iso8601.main, capsys, "-d", "T12:61")[0] == 2
+
+
 @pytest.mark.parametrize(("before", "now"), CHANGES)
 @pytest.mark.parametrize("option", ["-V", "-u", "-c"])
 def test_the_original_crm_diff_writes_the_same(

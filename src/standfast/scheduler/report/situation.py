@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from standfast.base.situation import FailCount, NodeStatus, OperationStatus, ResourceStatus, Situation
+from standfast.scheduler.actions.meta import rsc_params
 from standfast.scheduler.actions.places import current_node, is_active
 from standfast.scheduler.memory import Cluster, Node, Resource, Variant, primitives
 from standfast.scheduler.placement.scores import parse_score
@@ -10,7 +11,7 @@ from standfast.scheduler.unpack.bundles import BundleData
 from standfast.scheduler.unpack.entries import HistoryEntry
 from standfast.scheduler.unpack.failcounts import fail_count
 from standfast.scheduler.unpack.resources import is_disabled
-from standfast.scheduler.values import ROLE_TEXT, Role
+from standfast.scheduler.values import ROLE_TEXT, Role, parse_int
 
 _PENDING = {
     "start": "Starting",
@@ -20,6 +21,9 @@ _PENDING = {
     "promote": "Promoting",
     "demote": "Demoting",
 }
+
+_PINGS = ("ping", "pingd")
+"""Agents that count the hosts they reach in a node attribute."""
 
 
 def situation_of(cluster: Cluster) -> Situation:
@@ -65,7 +69,24 @@ def _node(cluster: Cluster, node: Node) -> NodeStatus:
         launcher="" if node.launcher is None else node.launcher.id,
         host="" if host is None else host.name,
         attributes=tuple(sorted((name, value) for name, value in node.attrs.items() if _is_shown(name))),
+        expected=_expected(cluster, node),
     )
+
+
+def _expected(cluster: Cluster, node: Node) -> tuple[tuple[str, str], ...]:
+    """By attribute: the value when every host answers the ping resource that runs on this node and sets it."""
+    found: dict[str, str] = {}
+    for rsc in node.running:
+        if (rsc.agent[-1] or "").lower() not in _PINGS:
+            continue
+        params = rsc_params(cluster, rsc, node)
+        sets = params.get("name", "pingd").lower()
+        for name in node.attrs:
+            if name.lower() == sets:
+                multiplier = parse_int(params.get("multiplier"))
+                hosts = params["host_list"].split(" ") if params.get("host_list") else []
+                found.setdefault(name, str(len(hosts) * (1 if multiplier is None else multiplier)))
+    return tuple(sorted(found.items()))
 
 
 def _is_shown(attribute: str) -> bool:
