@@ -122,6 +122,7 @@ def run_engine(start: Start) -> int:
     from standfast.engine.embedded import Engine
     from standfast.runtime.engine_host import EngineHost
     from standfast.runtime.keyfiles import KeyFiles
+    from standfast.runtime.reloading import Reloading
 
     keys = None if start.config.totem.key else KeyFiles(Path(start.config.totem.keyfile))
     ring = KeyRing(AuthKey(key_of_text(start.config.totem.key))) if keys is None else keys.ring()
@@ -139,7 +140,7 @@ def run_engine(start: Start) -> int:
         folder,
         start.paths.run_dir,
         log.report,
-        lambda: _reload(start),
+        Reloading(start.config, start.node.id, lambda: host.load_config(start.paths.config), log.reconfigure),
         log.reopen,
         admin_gid,
         _arbiter(start),
@@ -341,18 +342,6 @@ def _remembered(folder: Path) -> dict[str, bytes]:
         for path in sorted(folder.iterdir())
         if path.is_file() and path.suffix != ".new"
     }
-
-
-def _reload(start: Start) -> list[Report]:
-    """Read the file again and say what is wrong with it. What is in force changes at the next start."""
-    try:
-        config = host.load_config(start.paths.config)
-    except Refused as refusal:
-        return list(refusal.reports)
-    if config == start.config:
-        return [notice("config.unchanged", "corosync.conf says the same as what is in force")]
-    remedy = "restart this node's engine (standfast-engine), one node after the other"
-    return [notice("config.changed", "corosync.conf differs from what is in force", "", remedy), *config.notices]
 
 
 def paths_of(subcommand: str, argv: list[str]) -> Paths:

@@ -31,7 +31,7 @@ Verbs of the engine (RUN_DIR/engine.sock)
 |---|---|---|
 | engine.status | | EngineStatus (engine/api.py) as JSON |
 | engine.adjust | adjust: expected_votes / votes / cancel_wait_for_all / kill / leave, node, value | |
-| engine.reload | | reload of corosync.conf: reports |
+| engine.reload | | corosync.conf read again by all members: reports, or why nobody follows it |
 | engine.reopen_logs | | |
 | engine.rekey | step: begin / finish / status | made, moving, lacking: node ids, file |
 """

@@ -80,6 +80,34 @@ class Rekeyed:
 
 
 @dataclass(frozen=True, slots=True)
+class Draft:
+    """What a corosync.conf that was read as a whole says: what can be followed while running, and `marks`, a digest of each
+    value that has to be the same on all nodes, by name. `expected_votes` 0: not in the file."""
+
+    token_ms: int
+    floor_ms: int
+    expected_votes: int
+    marks: tuple[tuple[str, int], ...]
+    cmap: tuple[tuple[str, str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadAsked:
+    """Somebody types `corosync-cfgtool -R` here; this node's own file is sound and says `draft`."""
+
+    draft: Draft
+
+
+@dataclass(frozen=True, slots=True)
+class FileRead:
+    """What ReadFile asked for: the file, or in one sentence what is wrong with it, and where."""
+
+    number: int
+    draft: Draft | None
+    refusal: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ThirdSaid:
     """The third opinion: this node may act from `from_us` to `until_us` (0: not). `is_first`: what it has it keeps before, too.
     `is_lost`: decided against it, not merely without an answer."""
@@ -92,7 +120,17 @@ class ThirdSaid:
 
 
 EngineInput = (
-    DatagramReceived | PeerRefused | KernelAnswered | TimerFired | Requested | ClientGone | Adjusted | Rekeyed | ThirdSaid
+    DatagramReceived
+    | PeerRefused
+    | KernelAnswered
+    | TimerFired
+    | Requested
+    | ClientGone
+    | Adjusted
+    | Rekeyed
+    | ReloadAsked
+    | FileRead
+    | ThirdSaid
 )
 
 # ---- effects --------------------------------------------------------------------------------------------------------
@@ -159,10 +197,30 @@ class LeaveThird:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadFile:
+    """Read corosync.conf and check it as a whole, for reload `number`: FileRead is the answer, and has to come."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadEnded:
+    """Reload `number` is over. `is_applied`: the file that was read for it is in force, at all members; else at none, and
+    `reports` says why. `is_asker`: it was asked for here."""
+
+    number: int
+    is_applied: bool
+    is_asker: bool
+    reports: tuple[Report, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Halt:
     """The engine has left, or cannot go on; the process ends (a supervisor decides about a restart)."""
 
     report: Report
 
 
-EngineEffect = Persist | SendDatagram | AskKernel | SetTimer | ToClient | Tell | AskThird | LeaveThird | Halt
+EngineEffect = (
+    Persist | SendDatagram | AskKernel | SetTimer | ToClient | Tell | AskThird | LeaveThird | ReadFile | ReloadEnded | Halt
+)

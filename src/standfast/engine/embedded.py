@@ -15,7 +15,7 @@ from typing import Any
 
 from standfast.base.bounded import Full
 from standfast.base.ids import US_PER_MS, Entropy, NodeId
-from standfast.base.report import Refused, error, notice, warning
+from standfast.base.report import error, notice, warning
 from standfast.base.wire import Malformed
 from standfast.engine.api import (
     PAYLOAD_BYTES_MAX,
@@ -42,9 +42,11 @@ from standfast.engine.effects import (
     DatagramReceived,
     EngineEffect,
     EngineInput,
+    FileRead,
     KernelAnswered,
     PeerRefused,
     Rekeyed,
+    ReloadAsked,
     Requested,
     SendDatagram,
     SetTimer,
@@ -76,8 +78,8 @@ from standfast.engine.messages import (
     Submit,
     read_packet,
 )
+from standfast.engine.operator import Operator
 from standfast.engine.ordering.ordering import Ordering
-from standfast.engine.orders import order_of, read_order
 from standfast.engine.post import Post, in_packets
 from standfast.engine.pulse import Evidence
 from standfast.engine.quorum.votequorum import VoteQuorum, leaving
@@ -86,7 +88,7 @@ from standfast.engine.quorum_file import QUORUM_FILE, read_quorum
 from standfast.engine.reserved import SEQ_FILE
 from standfast.engine.settings import EngineConfig
 from standfast.engine.stall import Stall
-from standfast.engine.status import status_of
+from standfast.engine.status import names_of, status_of
 from standfast.engine.third import Third
 
 LINK_OVERHEAD_BYTES = 64
@@ -132,6 +134,7 @@ class Engine:
         self._stall = Stall(config.times)
         self._timer_us: int | None = None
         self._doubt = Doubt(self._post.tell)
+        self._operator = Operator(config, me, self._quorum, self._ordering, self._post, self)
         self._takes = self._handlers()
 
     # ---- the way in and the way out -------------------------------------------------------------------------------
@@ -160,15 +163,16 @@ class Engine:
         elif isinstance(event, KernelAnswered):
             self._kernel_answered(event)
         elif isinstance(event, ThirdSaid):
-            self._quorum_changed(self._third.said(now_us, event))
+            self.quorum_changed(self._third.said(now_us, event))
             self._pulse(now_us)
         elif isinstance(event, Rekeyed):
             self._links.rotate(event.keys)
-        elif isinstance(event, ClientGone):
+        elif isinstance(event, Adjusted | ReloadAsked | FileRead):
+            self._operator.take(now_us, event)
+        else:
+            assert isinstance(event, ClientGone)
             self._client.take(now_us, Sign.LOST)
             self._post.has_client = self._client.is_attached
-        else:
-            self._adjusted(now_us, event)
         self._heard(now_us)
         next_us = self._next_us()
         if self._timer_us is None or now_us >= next_us:
@@ -207,6 +211,7 @@ class Engine:
             self._client.deadline_us,
             self._stall.until_us,
             self._leaver.next_us,
+            self._operator.next_us,
         ):
             if wait_us is not None and wait_us < next_us:
                 next_us = wait_us
@@ -254,12 +259,13 @@ class Engine:
         self._membership.due(now_us, self._post)
         self._membership.quiet(self._post)
         self._ordering.due(now_us, self._post)
-        self._quorum_changed(self._quorum.elapsed(now_us))
-        self._quorum_changed(self._third.due(now_us))
+        self.quorum_changed(self._quorum.elapsed(now_us))
+        self.quorum_changed(self._third.due(now_us))
         deadline_us = self._client.deadline_us
         if deadline_us is not None and now_us >= deadline_us and self._client.take(now_us, Sign.EXPIRED):
             self._absent(now_us)
         self._leave_on(now_us)
+        self._operator.due(now_us)
         self._pulse(now_us)
 
     def _beat(self, now_us: int, node: NodeId, *, wants_answer: bool) -> None:
@@ -300,7 +306,7 @@ class Engine:
         self._heard(now_us)
         for record in records:
             self._takes[type(record)](now_us, sender, record)
-        self._obey(now_us)
+        self._operator.obey(now_us)
 
     def _handlers(self) -> dict[type, Callable[[int, Life, Any], None]]:
         """Who takes what peers say: a table of record -> room."""
@@ -397,7 +403,8 @@ class Engine:
 
     def install(self, now_us: int, post: Post, installed: Installed) -> None:
         """See membership.Body: the view begins for everybody in this engine."""
-        self._obey(now_us)  # what was ordered in the old view counts before the new one
+        self._operator.obey(now_us)  # what was ordered in the old view counts before the new one
+        self._operator.installed()
         members = installed.members
         along = installed.along(self._me)
         before = () if self._view is None else self._view.members
@@ -466,7 +473,7 @@ class Engine:
             case Alive():
                 self._client.take(now_us, Sign.ANSWERED)
             case Leave():
-                self._leave(now_us)
+                self.leave(now_us)
 
     def _broadcast(self, now_us: int, payload: bytes) -> None:
         if len(payload) > PAYLOAD_BYTES_MAX:
@@ -478,7 +485,7 @@ class Engine:
             self._ordering.broadcast(now_us, self._post, EntryKind.DATA, payload)
         except Full as full:
             self._post.tell(error("engine.congested", "a message was refused", str(full), "it can be sent again in a moment"))
-        self._obey(now_us)
+        self._operator.obey(now_us)
 
     def _absent(self, now_us: int) -> None:
         try:
@@ -486,33 +493,18 @@ class Engine:
         except Full as full:
             self._post.tell(error("engine.congested", "the others do not learn that the manager is gone", str(full)))
 
-    def _adjusted(self, now_us: int, event: Adjusted) -> None:
-        """An operator's order. Raises Refused when it cannot be followed."""
-        if event.verb == "leave":
-            self._leave(now_us)
-            return
-        order = order_of(event, self._votes, self._quorum)
-        try:
-            self._ordering.broadcast(now_us, self._post, EntryKind.ADJUST, order)
-        except Full as full:
-            raise Refused(error("engine.congested", "too much is waiting to be ordered", str(full), "try again")) from None
-        self._obey(now_us)
+    def members(self) -> tuple[NodeId, ...]:
+        """See operator.Body."""
+        return () if self._view is None else self._view.members
 
-    def _obey(self, now_us: int) -> None:
-        """Follow the operators' orders that were delivered, in their order: every member does the same."""
-        for written in self._ordering.take_orders():
-            try:
-                order = read_order(written)
-            except Malformed as bad:
-                self._post.tell(warning("engine.malformed-order", "an order that does not parse was passed over", str(bad)))
-                continue
-            if order.verb != "kill":
-                self._quorum_changed(self._quorum.adjust(order.verb, order.node, order.value))
-            elif order.node == self._me.node:
-                self._post.tell(notice("engine.killed", "an operator has asked this node to leave"))
-                self._leave(now_us)
+    def follow(self, now_us: int, config: EngineConfig) -> None:
+        """See operator.Body."""
+        self._config, self._times = config, config.times
+        self._detector.retime(now_us, config.times)
+        self._stall.retime(config.times)
 
-    def _quorum_changed(self, quorum: Quorum | None) -> None:
+    def quorum_changed(self, quorum: Quorum | None) -> None:
+        """See operator.Body: quorum may have changed within the view."""
         if quorum is None:
             return
         self._keep_quorum()
@@ -527,7 +519,8 @@ class Engine:
 
     # ---- leaving --------------------------------------------------------------------------------------------------
 
-    def _leave(self, now_us: int) -> None:
+    def leave(self, now_us: int) -> None:
+        """See operator.Body: leave politely."""
         self._leaver.begin(now_us)
         self._leave_on(now_us)
 
@@ -570,8 +563,7 @@ class Engine:
     @property
     def lacking_key(self) -> tuple[str, ...]:
         """On the way to another key: the nodes that have not shown to have it, by name or address."""
-        lacking = [node for node in self._config.peers if node.id in self._links.lacking]
-        return tuple(node.name or next((a[0] for a in node.addresses if a), str(node.id)) for node in lacking)
+        return names_of(self._config, self._links.lacking)
 
     @property
     def has_probationers(self) -> bool:
@@ -587,6 +579,7 @@ class Engine:
         self._third.check()
         self._client.check()
         self._doubt.check()
+        self._operator.check()
         assert self._rows.mine == self._detector.hears
         assert self._leaver.is_done or self._timer_us == self._next_us()
         assert (self._view is None) == (self._membership.view == NO_VIEW)

@@ -22,6 +22,8 @@ from standfast.engine.effects import (
     Halt,
     LeaveThird,
     Persist,
+    ReadFile,
+    ReloadEnded,
     SendDatagram,
     Tell,
     ToClient,
@@ -82,8 +84,8 @@ class Post:
             for event in kept:
                 self.client(replace(event, quorum=quorum) if isinstance(event, ViewInstalled) else event)
 
-    def ask(self, effect: AskThird | LeaveThird) -> None:
-        """To the quorum device."""
+    def ask(self, effect: AskThird | LeaveThird | ReadFile | ReloadEnded) -> None:
+        """To the quorum device, or to whoever reads the configuration."""
         self._effects.append(effect)
 
     def tell(self, report: Report) -> None:

@@ -21,11 +21,15 @@ class Stall:
     __slots__ = ("_least_us", "_waiting", "noticed_us", "until_us", "woke_us")
 
     def __init__(self, times: Times) -> None:
-        self.noticed_us = min(NOTICED_US, times.suspect_us)
         self.woke_us = -RECENT_US
         self.until_us: int | None = None
-        self._least_us = times.bound_us_min
         self._waiting: dict[NodeId, bool] = {}
+        self.retime(times)
+
+    def retime(self, times: Times) -> None:
+        """Go by these from now on."""
+        self.noticed_us = min(NOTICED_US, times.suspect_us)
+        self._least_us = times.bound_us_min
 
     @property
     def is_waiting(self) -> bool:

@@ -5,7 +5,7 @@ Owns: the choice and names of what is shown (cmap_keys.7). Does not own: any sta
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 from standfast.base.ids import US_PER_MS, US_PER_S, NodeId
 from standfast.engine.api import EngineStatus, PeerStatus, Quorum, View
@@ -99,3 +99,9 @@ def _cmap(config: EngineConfig, peers: tuple[PeerStatus, ...], quorum: Quorum) -
     keys.append(("runtime.votequorum.two_node", "u8", str(int("2Node" in quorum.flags))))
     keys.append(("runtime.votequorum.wait_for_all_status", "u8", str(int("WaitForAll" in quorum.flags and not quorum.quorate))))
     return keys
+
+
+def names_of(config: EngineConfig, nodes: Container[NodeId]) -> tuple[str, ...]:
+    """Peers as people know them: by name, or by the first address."""
+    named = [node for node in config.peers if node.id in nodes]
+    return tuple(node.name or next((a[0] for a in node.addresses if a), str(node.id)) for node in named)

@@ -36,7 +36,9 @@ from standfast.engine.effects import (
     LeaveThird,
     PeerRefused,
     Persist,
+    ReadFile,
     Rekeyed,
+    ReloadEnded,
     Requested,
     SendDatagram,
     SetTimer,
@@ -49,6 +51,7 @@ from standfast.runtime.durable import write_file
 from standfast.runtime.echo import COOKIE_BYTES, Echo
 from standfast.runtime.keyfiles import KeyFiles
 from standfast.runtime.line_server import Caller, Json, LineServer, failure, success
+from standfast.runtime.reloading import Reloading
 
 if TYPE_CHECKING:
     from standfast.openstack.arbiter import Arbiter
@@ -76,7 +79,7 @@ class EngineHost:
         state_dir: Path,
         run_dir: Path,
         tell: Callable[[Report], None],
-        reload: Callable[[], list[Report]],
+        reloading: Reloading,
         reopen_logs: Callable[[], None],
         admin_gid: int | None,
         arbiter: Arbiter | None = None,
@@ -91,7 +94,7 @@ class EngineHost:
         self._binds = binds
         self._state_dir = state_dir
         self._tell = tell
-        self._reload = reload
+        self._reloading = reloading
         self._reopen_logs = reopen_logs
         self._sockets: list[socket.socket] = []
         self._echoes: list[Echo] = []
@@ -103,7 +106,6 @@ class EngineHost:
         self._verbs: dict[str, Callable[[Caller, Json], Json]] = {
             "engine.status": self._status,
             "engine.adjust": self._adjust,
-            "engine.reload": self._reloaded,
             "engine.reopen_logs": self._reopened,
             "engine.rekey": self._rekey,
         }
@@ -167,6 +169,8 @@ class EngineHost:
                 case AskThird() | LeaveThird():
                     if self._third is not None:
                         self._third.perform(effect)
+                case ReadFile() | ReloadEnded():
+                    self._reloading.perform(effect, self._step, self._tools.send, self._tell)
                 case Halt(report):
                     self._halt(report)
 
@@ -276,6 +280,9 @@ class EngineHost:
     # ---- tools ---------------------------------------------------------------------------------------------------
 
     def _tool(self, caller: Caller, request: Json) -> None:
+        if request["verb"] == "engine.reload":
+            self._reloading.ask(caller, request, self._step, self._tools.send)
+            return
         verb = self._verbs.get(request["verb"])
         if verb is None:
             answer = failure(request, error("engine.unknown-verb", f"unknown verb {request['verb']!r}"))
@@ -332,9 +339,6 @@ class EngineHost:
             lacking=list(self._engine.lacking_key),
             file=str(self._keys.next),
         )
-
-    def _reloaded(self, _: Caller, request: Json) -> Json:
-        return success(request, reports=[report._asdict() for report in self._reload()])
 
     def _reopened(self, _: Caller, request: Json) -> Json:
         self._reopen_logs()

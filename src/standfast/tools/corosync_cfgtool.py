@@ -63,6 +63,7 @@ def _act(action: str, options: Options) -> int:
     node = positive(options.value(action), _BAD_ID) if action in {"kill", "address"} else 0
     if action == "reload":
         say("Reloading corosync.conf...\n")
+        sys.stdout.flush()  # what is wrong with the file comes on the other stream, and after this
     with connect(_ABSENT) as engine:
         if action == "links":
             say(corosync_text.links_text(engine_status(engine), brief="brief" in options, only=options.value("interface")))
@@ -76,7 +77,8 @@ def _act(action: str, options: Options) -> int:
             say(text)
         elif action == "reload":
             for report in engine.call("engine.reload").get("reports", ()):
-                sys.stderr.write(f"{report.get('where') or 'corosync.conf'}: {report['what']}\n")
+                remedy = f" ({report['remedy']})" if report.get("remedy") else ""
+                sys.stderr.write(f"{report.get('where') or 'corosync.conf'}: {report['what']}{remedy}\n")
             say("Done\n")
         elif action == "reopen":
             engine.call("engine.reopen_logs")

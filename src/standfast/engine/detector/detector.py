@@ -96,6 +96,14 @@ class Detector:
         if self.peers[node].state is not State.ABSENT:
             self.peers[node].refused(now_us)
 
+    def retime(self, now_us: int, times: Times) -> None:
+        """Other times from now on. Silence so far was within the old ones, and is nobody's fault; everybody is asked at once."""
+        self._times = times
+        self._slack_us = 0
+        self._next_beat_us = now_us
+        for p in self.peers.values():
+            p.retime(now_us, times)
+
     def suspend(self, now_us: int, late_us: int) -> None:
         """This node did not run for `late_us`: nobody can be blamed for that time."""
         for p in self.peers.values():

@@ -209,6 +209,14 @@ class Peer:
         self.peak_us = max(self.peak_us, min(gap_us, self.times.bound_us_max) - self.times.heartbeat_us)
         self._bind()
 
+    def retime(self, now_us: int, times: Times) -> None:
+        """Other times from now on; the silence is counted anew."""
+        self.times = times
+        if self.state is not State.ABSENT:
+            self.heard_us = now_us
+            self.probe_us = now_us
+        self._bind()
+
     def _bind(self) -> None:
         wanted_us = self.times.heartbeat_us + 2 * self.peak_us + 2 * self.rtt_us
         self.bound_us = min(max(wanted_us, self.times.bound_us_min), self.times.bound_us_max)

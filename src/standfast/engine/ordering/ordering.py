@@ -64,7 +64,7 @@ class Ordering:
         self._since_ack = 0
         self._remind_until_us = 0
         self._is_congested = False
-        self._orders: list[bytes] = []
+        self._orders: list[tuple[NodeId, bytes]] = []
 
     # ---- what is known --------------------------------------------------------------------------------------------
 
@@ -88,8 +88,8 @@ class Ordering:
         """Whether the client was asked to stop."""
         return self._is_congested
 
-    def take_orders(self) -> list[bytes]:
-        """Orders of operators that were delivered since the last call, in order."""
+    def take_orders(self) -> list[tuple[NodeId, bytes]]:
+        """Orders of operators that were delivered since the last call, in order, and at which node they were given."""
         orders, self._orders = self._orders, []
         return orders
 
@@ -247,7 +247,7 @@ class Ordering:
             self.absent[ordered.sender] = None
             post.client(ClientAbsent(view, ordered.seq, ordered.sender))
         else:
-            self._orders.append(ordered.payload)
+            self._orders.append((ordered.sender, ordered.payload))
 
     def _ack(self, post: Post) -> None:
         self._since_ack = 0
