@@ -246,6 +246,7 @@ class Controller:
     def _manager_went(self, node: NodeId) -> None:
         self._say.tell(warning("controller.manager-absent", f"the manager of {self.roll.name(node)} does not take part"))
         self.roll.went(node)
+        self._was_apart |= node == self.identity.id  # this manager stood still, and the others went on without it
         self._machine_did(cib_effects.MemberAbsent(node))
         if self.coordinates:
             self._write_down_duty()
@@ -344,10 +345,9 @@ class Controller:
         """The document is agreed in this view: say what this node is and knows."""
         is_back = self._was_apart
         if is_back:
-            # What failed while this node was apart (no carrier, a lease that ran out in a freeze) says nothing about now, and the
-            # others may run it since: without a history it is probed, not recovered.
+            # The others may run since what this node had: what it cannot vouch for is probed, not recovered.
             self._was_apart = False
-            for resource, action, interval_ms in self._memory.forget_failures():
+            for resource, action, interval_ms in self._memory.forget_doubtful():
                 self._say.add(CancelRecurring(resource, action, interval_ms, ""))
         operations = bookkeeping.announce(
             self.identity.id,

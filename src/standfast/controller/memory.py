@@ -12,6 +12,8 @@ from standfast.executor import history
 from standfast.executor.api import Request, Result
 
 RESOURCES_MAX = 8192
+LEASED = ("ocf", "heartbeat", "IPaddr2")
+"""(class, provider, type) of what the kernel takes away when nobody renews it."""
 
 
 class Memory:
@@ -42,10 +44,18 @@ class Memory:
         repeated = [(e.get("operation") or "", int(e.get("interval") or 0)) for e in entries.values()]
         return tuple((action, interval_ms) for action, interval_ms in repeated if interval_ms)
 
-    def forget_failures(self) -> tuple[tuple[str, str, int], ...]:
-        """Forget each resource with a failure in its history; returns what was repeated: (resource, action, interval in ms)."""
-        failed = [name for name, entries in self._entries.items() if f"{name}_last_failure_0" in entries]
-        return tuple((name, action, interval_ms) for name in failed for action, interval_ms in self.forget(name))
+    def forget_doubtful(self) -> tuple[tuple[str, str, int], ...]:
+        """Forget what a node that was apart (cut off, frozen, starved) cannot vouch for; returns what was repeated: (resource,
+        action, interval in ms).
+
+        What failed meanwhile (no carrier, a lease that ran out in a freeze) says nothing about now. And an address that is held
+        by a lease may be gone before its failure has been told: announced as running here, while it runs elsewhere since, it
+        would be stopped on both.
+        """
+        doubtful = [
+            name for name, entries in self._entries.items() if f"{name}_last_failure_0" in entries or self._agents[name] == LEASED
+        ]
+        return tuple((name, action, interval_ms) for name in doubtful for action, interval_ms in self.forget(name))
 
     def xml(self) -> str:
         """All lrm_resource elements."""
