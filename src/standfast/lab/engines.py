@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from standfast.base.ids import US_PER_MS, NodeId
+from standfast.config import model as config_model
 from standfast.engine.api import (
     ClientAbsent,
     ClientEvent,
@@ -44,7 +45,7 @@ STORE = "etcd"
 """The host that etcd runs on, beside the nodes."""
 
 COROSYNC_TOKEN_MS, ETCD_TTL_S = 1000, 3
-LEASE_MS = 1500
+LEASE_MS = config_model.LEASE_MS
 ETCD_ARGV = ("etcd", "--data-dir", "/var/lib/standfast/etcd", "--listen-peer-urls", "http://127.0.0.1:2380",
              "--initial-advertise-peer-urls", "http://127.0.0.1:2380", "--initial-cluster", "default=http://127.0.0.1:2380",
              "--auto-compaction-mode", "revision", "--auto-compaction-retention", "1000")  # fmt: skip
