@@ -9,7 +9,7 @@ from standfast.lab.probe import Answered
 from standfast.lab.storm import KINDS, Storm, flapped
 from standfast.tools.faults import line, summary
 
-STORM_S = 150.0
+STORM_S = 90.0
 
 
 @pytest.mark.live
