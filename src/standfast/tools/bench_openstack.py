@@ -87,17 +87,20 @@ class Bench:
         self._table = table
         self._hosts = list(rig.lab.hosts.values())
 
-    def run(self, runs: int) -> None:
-        """Everything, in order."""
+    def run(self, runs: int, *, is_cold_only: bool = False) -> None:
+        """Everything, in order; or what is done from cold, and by hand, alone."""
         self._tell("two servers, two hosts")
         self._project.boot()
         self._project.enrol()
         self._rig.cold()
-        self._failovers("none")
+        if not is_cold_only:
+            self._failovers("none")
         for number in range(runs):
             self._tell(f"from cold, {number + 1} of {runs}")
             self._cold()
             self._manual()
+        if is_cold_only:
+            return
         self._hosts[0].type(f"crm configure property openstack-cloud={CLOUD}")
         self._wait_allowed()
         self._warm()
@@ -213,6 +216,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run it."""
     parser = argparse.ArgumentParser(prog="bench openstack", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--runs", type=int, default=RUNS, help="how often the first and the third are repeated")
+    parser.add_argument("--cold-only", action="store_true", help="the first comparison alone")
     parser.add_argument("--json", action="store_true", help="all values, for programs")
     options = parser.parse_args(argv)
     if "OPENSTACK_BASE_PORT" not in os.environ or not lab.is_possible():
@@ -220,7 +224,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_USAGE
     table = rows()
     with Rig(Standfast) as rig, Project(rig.lab) as project:
-        Bench(rig, project, table).run(max(1, options.runs))
+        Bench(rig, project, table).run(max(1, options.runs), is_cold_only=options.cold_only)
     load = os.getloadavg()[0]
     if options.json:
         values = {key: {"median": row.median, "values": row.values, "goal": row.goal} for key, row in table.items()}
