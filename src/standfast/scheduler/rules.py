@@ -305,8 +305,8 @@ def _date_spec(cluster: Cluster, expression: etree._Element, spec: etree._Elemen
         wanted = spec.get(name)
         if wanted is None:
             continue
-        match = re.fullmatch(r"\s*([+]?\d{0,18})(-?)([+]?\d{0,18})", wanted, re.ASCII)
-        low, dash, high = ("", "", "") if match is None else match.groups()
+        match = re.fullmatch(r"\s*([+]?\d{1,18})?(-?)([+]?\d{1,18})?", wanted, re.ASCII)
+        low, dash, high = ("", "", "") if match is None else match.groups("")
         if not low and not high:
             _complain(cluster, expression, f"because '{wanted}' is not a valid range for date_spec attribute {name}")
             return False

@@ -28,7 +28,8 @@ SERVED_US = 16 * US_PER_S
 FENCED_US = 45 * US_PER_S
 """With a power switch: a node that was not seen yet is fenced after 20 s, and boots."""
 
-UNDER_WAY_US = CALM_OF_SHOTS_US = 30 * US_PER_S
+UNDER_WAY_US = 90 * US_PER_S  # an agent may hang for stonith-timeout (60 s), and what waited behind it comes after
+CALM_OF_SHOTS_US = 30 * US_PER_S
 REPAIR_US = 500 * US_PER_MS
 STOPPED_US = 25 * US_PER_S
 CONSTANT_US = 60 * US_PER_S
