@@ -272,7 +272,7 @@ class Engine:
         if self._leaver.is_leaving:
             return
         p = self._detector.peers[node]
-        held_us = max(0, now_us - p.echo_at_us) if p.echo_us else 0  # a machine resumed with its clock
+        held_us = now_us - p.echo_at_us if p.echo_us else 0
         m = self._membership
         beat = Beat(wants_answer, now_us, p.echo_us, held_us, m.view, m.promised, self._rows.digest)
         self._post.spread(node, beat)

@@ -19,6 +19,8 @@ class Host:
     """One host. `life` counts its engine's starts; `clock_us` is what its monotonic clock was ahead of the world's when
     that began, and `ppm` how much faster it runs.
 
+    `stepped_us`: what it showed when the engine last had an event.
+
     Invariant: `engine` is None exactly while its process does not run; what comes while it is paused waits in `queue`.
     """
 
@@ -34,6 +36,7 @@ class Host:
     queue: list[EngineInput] = field(default_factory=list)
     timer: int = 0
     timer_us: int = 0
+    stepped_us: int = -1 << 63
     is_attached: bool = False
     is_hung: bool = False
     is_powered: bool = True

@@ -232,7 +232,10 @@ class World:
                 host.queue.append(event)
             return
         self.steps += 1
-        effects = host.engine.step(host.local_us(self.now_us), event)
+        local_us = host.local_us(self.now_us)
+        assert local_us >= host.stepped_us, "a monotonic clock does not go back"
+        host.stepped_us = local_us
+        effects = host.engine.step(local_us, event)
         self._perform(host, effects, event)
 
     def _fire(self, host: Host, timer: int) -> None:

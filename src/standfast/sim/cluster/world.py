@@ -194,6 +194,9 @@ class Cluster(World):
     def boot(self, node: NodeId) -> None:
         """`systemctl start standfast`, on a host that is switched on first if need be."""
         host, machine = self.hosts[node], self.machines[node]
+        if machine.is_frozen:  # nobody types there until it runs again
+            self.at(500 * US_PER_MS, lambda: self.boot(node))
+            return
         host.is_powered = True
         machine.is_wanted = True
         machine.starts_again = machine.is_stopping
