@@ -97,7 +97,8 @@ class Machine:
         self._timers: dict[str, Timer] = {}
         self._number = 0
         self._storing = 0
-        self._held: deque[fx.ToEngine | fx.Answer] = deque()
+        self._held: deque[tuple[fx.ToEngine | fx.Answer, bool]] = deque()
+        self.is_promise = False  # whether the answer that is being given is one: see Oracle.promises
         self._askers: dict[int, Callable[[Json], None]] = {}
         self._steps = 0
 
@@ -315,10 +316,11 @@ class Machine:
     def _perform_one(self, effect: fx.NodeEffect) -> None:
         match effect:
             case fx.ToEngine() | fx.Answer():
+                is_promise = isinstance(effect, fx.Answer) and self.world.oracle.promises(self)
                 if self._storing:
-                    self._held.append(effect)
+                    self._held.append((effect, is_promise))
                 else:
-                    self._speak(effect)
+                    self._speak(effect, is_promise=is_promise)
             case fx.Store(data, rewrite):
                 self._store(data, rewrite=rewrite)
             case fx.Wake(room, at_us):
@@ -373,13 +375,14 @@ class Machine:
             case ip.Promote():
                 pass
 
-    def _speak(self, effect: fx.ToEngine | fx.Answer) -> None:
+    def _speak(self, effect: fx.ToEngine | fx.Answer, *, is_promise: bool) -> None:
         if isinstance(effect, fx.Answer):
             message = effect.message
             asker = self._askers.get(effect.connection)
             if asker is not None:
                 if message.get("end", True):
                     del self._askers[effect.connection]
+                self.is_promise = is_promise
                 asker(message)
             return
         host, life, request = self.host, self.host.life, effect.request
@@ -433,4 +436,5 @@ class Machine:
 
     def _hand_on(self) -> None:
         while self._held and not self._storing:
-            self._speak(self._held.popleft())
+            effect, is_promise = self._held.popleft()
+            self._speak(effect, is_promise=is_promise)

@@ -222,16 +222,20 @@ class Oracle:
     def configured(self) -> None:
         """The first configuration was acknowledged."""
 
+    def promises(self, machine: Machine) -> bool:
+        """Whether what this manager answers now will be kept. The disk may hold the answer back until there is another view."""
+        node, life = machine.node, self._world.checks.lives.get(machine.id)
+        if node is None or life is None or node.controller.roll.quorum is None or not node.controller.is_whole:
+            return False
+        if not node.controller.roll.quorum.quorate:
+            return False  # without quorum, or with members that take no part, nothing is promised (cib/machine.py)
+        # A manager that has just died is missed after its grace only: until then its engine alone holds the change.
+        return all(self._world.machines[n].node is not None for n in (life.view.members if life.view else ()))
+
     def acknowledged(self, mark: Mark, version: str) -> None:
         """A person was told that this change is made."""
         self.tally.acknowledged += 1
-        node = self._world.machines[mark.node].node
-        life = self._world.checks.lives.get(mark.node)
-        if node is None or life is None or life.quorum is None or not life.quorum.quorate or not node.controller.is_whole:
-            return  # without quorum, or with members that take no part, nothing is promised (cib/machine.py)
-        if any(self._world.machines[n].node is None for n in (life.view.members if life.view else ())):
-            return  # a manager that has just died is missed after its grace only: until then its engine alone holds the change
-        if version:
+        if version and self._world.machines[mark.node].is_promise:
             self._acknowledged[mark.name] = mark
 
     def stepped(self, machine: Machine) -> None:
