@@ -365,6 +365,7 @@ class Controller:
         """An envelope's change is made (or it had none): its order and its news count now."""
         match envelope.order:
             case Execute(target, request) if target == self.identity.id:
+                self._memory.begun(request, self.identity.name, self._say.now.wall_s)
                 self._say.add(Perform(request))
             case Cancel(target, resource, action, interval_ms, key) if target == self.identity.id:
                 self._say.add(CancelRecurring(resource, action, interval_ms, key))
@@ -480,8 +481,7 @@ class Controller:
         except Refused as refusal:
             self._decide(self._coordinator.failed(self._say.now.us, action.id, str(refusal)))
             return
-        done = action.id if errand.at_once else 0
-        self._say.propose(errand.operations, order=errand.order, expected=True, action=done)
+        self._say.propose(errand.operations, order=errand.order, expected=True, action=action.id if errand.at_once else 0)
 
     def _tell_rested(self) -> None:
         if self.coordinates and self._coordinator.is_settled:

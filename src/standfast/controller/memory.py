@@ -2,7 +2,9 @@
 
 The CIB's copy may be replaced by another partition's when a view changes; then this one is written again. A manager that was
 started anew knows nothing, says so, and is asked by probes.
-Invariant: an entry is here exactly from its result until its resource is forgotten, or its recurring operation cancelled.
+Invariant: an entry is here exactly from the order to run it until its resource is forgotten, or its recurring operation
+cancelled; one that has no result yet is pending. Without these a coordinator that comes into office while an operation runs
+would take the resource for stopped here, and start it elsewhere.
 """
 
 from __future__ import annotations
@@ -23,19 +25,26 @@ class Memory:
         self._entries: dict[str, dict[str, history.Entry]] = {}
         self._agents: dict[str, tuple[str, str, str]] = {}
 
+    def begun(self, request: Request, node: str, now_s: int) -> None:
+        """Keep what an operation that begins leaves until it has ended (`record-pending`)."""
+        self._keep(request, history.pending(request, node, now_s))
+
     def note(self, result: Result, node: str) -> tuple[history.Entry, ...]:
         """Keep what a result leaves; returns the new entries (none for what is not recorded)."""
         made = history.entries(result, node)
-        if made and (result.request.resource in self._entries or len(self._entries) < RESOURCES_MAX):
-            kept = self._entries.setdefault(result.request.resource, {})
-            for entry in made:  # to the end, where the CIB has it too: announced anew, the history is the same text
-                kept.pop(entry.id, None)
-                kept[entry.id] = entry
-            self._agents[result.request.resource] = agent_of(result.request)
+        self._keep(result.request, made)
         cancelled = history.cancelled_id(result)
         if cancelled is not None:
             self._entries.get(result.request.resource, {}).pop(cancelled, None)
         return made
+
+    def _keep(self, request: Request, made: tuple[history.Entry, ...]) -> None:
+        if made and (request.resource in self._entries or len(self._entries) < RESOURCES_MAX):
+            kept = self._entries.setdefault(request.resource, {})
+            for entry in made:  # to the end, where the CIB has it too: announced anew, the history is the same text
+                kept.pop(entry.id, None)
+                kept[entry.id] = entry
+            self._agents[request.resource] = agent_of(request)
 
     def forget(self, resource: str) -> tuple[tuple[str, int], ...]:
         """Forget a resource; returns the (action, interval in ms) that were repeated for it."""

@@ -204,6 +204,21 @@ def test_a_failed_monitor_restarts_the_resource() -> None:
     assert [f["count"] for f in rig.ask("n1", "status")["situation"]["fail_counts"]] == [1]
 
 
+def test_a_start_under_way_is_known_to_a_coordinator_that_comes_into_office_meanwhile() -> None:
+    rig = Rig(3)
+    rig.configure("n1", "crm_config", options(stonith_enabled="false"))
+    rig.install(1)
+    rig.install(2, 3)
+    rig.hang.add(("Dummy", "start"))
+    rig.configure("n2", "resources", DUMMY, "create")
+    rig.run(1)
+    assert [line for line in rig.ran if line.endswith("start")] == ["n2 Dummy start"]
+    rig.install(1, 2, 3)
+    rig.run(5)
+    assert [line for line in rig.ran if line.endswith("start")] == ["n2 Dummy start"], "started elsewhere while it starts"
+    assert 'op-status="-1"' in rig.ask("n1", "cib.query")["xml"], "and everybody sees that it is under way"
+
+
 def test_an_agent_that_hangs_is_ended_and_its_failure_told() -> None:
     rig = Rig()
     rig.configure("n1", "crm_config", options(stonith_enabled="false"))
