@@ -83,6 +83,10 @@ class Agents:
             return
         self._at(1_000, lambda: self._exit(life, effect.run, -9 if effect.force else -15, b""))
 
+    def is_at_work(self, life: int) -> bool:
+        """Whether an agent runs that this life of the manager has begun."""
+        return any(of == life for of, _ in self.processes)
+
     def crash(self, resource: str) -> None:
         """The service dies by itself."""
         self.running.pop(resource, None)

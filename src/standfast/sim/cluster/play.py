@@ -31,6 +31,7 @@ FENCED_US = 45 * US_PER_S
 UNDER_WAY_US = 90 * US_PER_S  # an agent may hang for stonith-timeout (60 s), and what waited behind it comes after
 CALM_OF_SHOTS_US = 30 * US_PER_S
 REPAIR_US = 500 * US_PER_MS
+HUNG_US = 5 * US_PER_S  # longer than the service's operations may take
 STOPPED_US = 25 * US_PER_S
 CONSTANT_US = 60 * US_PER_S
 VIEWS_PER_MINUTE = 3
@@ -155,6 +156,9 @@ class Player:
             people.attribute(by, node, "standby", "off")
         people.role(by, "vip", "Started")
         self.world.run(REPAIR_US)
+        hangs_until_us = self.world.now_us + HUNG_US
+        while self.world.now_us < hangs_until_us and any(m.agents.is_at_work(m.life) for m in self.world.machines.values()):
+            self.world.run(REPAIR_US)  # what still hangs fails after the cleanup else, and a failed stop blocks for good
         people.cleanup(by)
 
     def _until(self, within_us: int, wrong: object) -> None:
