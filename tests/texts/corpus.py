@@ -89,6 +89,9 @@ def resource_set(members: str, name: str = "s", more: str = "") -> str:
     )
 
 
+LOOSE = 'sequential="false"'
+
+
 def rule(inside: str, more: str = 'score="INFINITY"') -> str:
     """A location constraint by rule."""
     return f'<rsc_location id="l" rsc="a"><rule id="r" {more}>{inside}</rule></rsc_location>'
@@ -409,6 +412,19 @@ _CONSTRAINTS: dict[str, str] = {
     "colocation-sets": cib(
         constraints=f'<rsc_colocation id="k" score="1">{resource_set("a", "s1")}{resource_set("ghost", "s2")}</rsc_colocation>'
     ),
+    **{
+        f"{kind.removeprefix('rsc_')}-sets-{name}": cib(
+            constraints=f'<{kind} id="k" score="1">{resource_set(*one)}{resource_set(*other)}</{kind}>', schema=NONE
+        )
+        for kind in ("rsc_colocation", "rsc_order", "rsc_ticket")
+        for name, one, other in (
+            ("ghost-first", ("ghost a", "s1"), ("b", "s2")),
+            ("ghost-last", ("a", "s1"), ("b ghost", "s2")),
+            ("ghost-among", ("a", "s1"), ("ghost b", "s2", LOOSE)),
+            ("ghost-ahead", ("ghost a", "s1", LOOSE), ("b", "s2")),
+            ("ghosts", ("ghost a", "s1", LOOSE), ("b ghost", "s2", LOOSE)),
+        )
+    },
     "colocation-set-ordering": cib(
         constraints='<rsc_colocation id="k" score="1">' + resource_set("a b", more='ordering="listed"') + "</rsc_colocation>",
         schema=NONE,

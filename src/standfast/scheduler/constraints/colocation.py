@@ -151,15 +151,14 @@ def _unpack_simple(cluster: Cluster, constraint: etree._Element, score: int) -> 
     )
 
 
-def _members(cluster: Cluster, resource_set: etree._Element, *, is_told: bool = False) -> list[Resource]:
+def _members(cluster: Cluster, resource_set: etree._Element) -> list[Resource]:
     """The members up to the first that there is not."""
     found = []
     for ref in resource_set.iterchildren("resource_ref"):
         rsc = find_resource(cluster, ref.get("id"))
         if rsc is None:
-            if is_told:
-                what = f"Ignoring {ref.get('id')} and later resources in set {resource_set.get('id')}: No such resource"
-                complain(cluster, resource_set, what)
+            what = f"Ignoring {ref.get('id')} and later resources in set {resource_set.get('id')}: No such resource"
+            complain(cluster, resource_set, what)
             break
         found.append(rsc)
     return found
@@ -184,7 +183,7 @@ def _unpack_set(cluster: Cluster, constraint: etree._Element, resource_set: etre
         what = f"Support for 'ordering' other than 'group' in resource_set (such as {source}) is deprecated"
         told = warning("scheduler.deprecated", f"{what} and will be removed in a future release", where=source)
         cluster.tell_once("set ordering", told)
-    members = _members(cluster, resource_set, is_told=True)
+    members = _members(cluster, resource_set)
     for index, rsc in enumerate(members):
         others = members[max(0, index - 1) : index] if local > 0 else members[:index]
         for other in others:
@@ -195,14 +194,35 @@ def _unpack_set(cluster: Cluster, constraint: etree._Element, resource_set: etre
 def _colocate_sets(
     cluster: Cluster, constraint: etree._Element, first: etree._Element, second: etree._Element, score: int
 ) -> None:
-    """Members of `first` go with members of `second`: only the first and the last where a set is sequential."""
-    dependents, primaries = _members(cluster, first), _members(cluster, second)
-    if _is_sequential(first):
-        dependents = dependents[:1]
-    if _is_sequential(second):
-        primaries = primaries[-1:]
+    """Members of `first` go with members of `second`: only the first and the last where a set is sequential. A member that there
+    is not is passed over, or ends it all where it is the one that counts."""
+    if score == 0:
+        return
+    both = f"colocation of set {first.get('id')}", f"set {second.get('id')}"
+    dependents, primaries = _ends(first, 0), _ends(second, -1)
+    for wanted, names, which in ((first, dependents, "first"), (second, primaries, "last")):
+        if _is_sequential(wanted) and names and find_resource(cluster, names[0]) is None:
+            complain(cluster, constraint, f"Ignoring {both[0]} with {both[1]} because {which} resource {names[0]} not found")
+            return
     roles = (first.get("role"), second.get("role"))
-    for dependent in dependents:
+    for name in dependents:
+        dependent = find_resource(cluster, name)
+        if dependent is None:
+            complain(cluster, constraint, f"Ignoring {both[0]} resource {name} with {both[1]}: No such resource")
+            continue
         influence = _influence(cluster, constraint, dependent)
-        for primary in primaries:
+        for other in primaries:
+            primary = find_resource(cluster, other)
+            if primary is None:
+                what = f"{both[0]} resource {name} with {both[1]} resource {other}"
+                if _is_sequential(first):
+                    what = f"set {first.get('id')} colocation with resource {other} in {both[1]}"
+                complain(cluster, constraint, f"Ignoring {what}: No such resource")
+                continue
             new_colocation(cluster, constraint.get("id") or "", score, dependent, primary, roles, influence=influence)
+
+
+def _ends(resource_set: etree._Element, which: int) -> list[str | None]:
+    """What a set's members are called, or of a sequential one the first (0) or the last (-1)."""
+    names = [ref.get("id") for ref in resource_set.iterchildren("resource_ref")]
+    return [names[which]] if names and _is_sequential(resource_set) else names
