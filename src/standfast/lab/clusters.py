@@ -2,7 +2,7 @@
 
 Four-member groups spread over the nodes, four interleaved clones on every node, a fencing device, stickiness 100. At rest means
 that the scheduler has nothing to do (a test holds that); `lose` is what happens to such a CIB when a node dies, `failed_monitor`
-what is written when a resource fails.
+what is written when a resource fails, `refreshed` and `noted` what is written though nothing happened.
 """
 
 from __future__ import annotations
@@ -64,6 +64,21 @@ def failed_monitor(nodes: int, group: int) -> str:
         f'<nvpair id="failed-{name}" name="last-failure-{name}#monitor_10000" value="{SINCE_S + 60}"/>'
         "</instance_attributes></transient_attributes></node_state>"
     )
+
+
+def refreshed(nodes: int, group: int) -> str:
+    """The state that the node writes where a group's second member runs, whose monitor says again what it said before."""
+    n, name = group % nodes, f"g{group}-1"
+    entry = f'<lrm_rsc_op id="{name}_monitor_10000" exec-time="{group + 6}"/>'
+    histories = f'<lrm_resources><lrm_resource id="{name}">{entry}</lrm_resource></lrm_resources>'
+    return f'<node_state id="{n + 1}"><lrm id="{n + 1}">{histories}</lrm></node_state>'
+
+
+def noted(node: int, value: int) -> str:
+    """The state in which a node has an attribute that nobody looks at."""
+    pair = f'<nvpair id="noted-{node}" name="noted" value="{value}"/>'
+    attributes = f'<instance_attributes id="status-{node}">{pair}</instance_attributes>'
+    return f'<node_state id="{node}"><transient_attributes id="{node}">{attributes}</transient_attributes></node_state>'
 
 
 def _resources(groups: int) -> str:

@@ -83,13 +83,10 @@ class Manager:
 
     def change(self, node: str, *, lost: bool) -> Took:
         """One event in a document that it follows: a node is lost, or back; planned, answered."""
-        return self._follow(_presence(self._cib, node, lost=lost))
+        return self.follow(_presence(self._cib, node, lost=lost))
 
-    def fail(self, state: str) -> Took:
-        """One event in a document that it follows: a node's state gets more in it; planned, answered."""
-        return self._follow(written(state))
-
-    def _follow(self, change: Change) -> Took:
+    def follow(self, change: Change) -> Took:
+        """One change of a document that it follows; planned, answered."""
         outcome = apply(self._cib, change)
         return self._take((Follow(outcome.before, outcome.after, encode_change(change)),), self._cib)
 
@@ -126,10 +123,10 @@ class Manager:
         return int(Path(f"/proc/{self._planner.pid}/schedstat").read_text().split()[0]) / 1e9
 
 
-def written(state: str) -> Change:
-    """The change that writes this into a node's state."""
-    operation = Operation(OpKind.MODIFY, "status", xml=state, allow_create=True)
-    return Change((operation,), Origin("root", "bench", "node1", int(time.time())))
+def written(*states: str, scope: str = "status") -> Change:
+    """The change that writes this into nodes' states, or into another section."""
+    operations = tuple(Operation(OpKind.MODIFY, scope, xml=xml, allow_create=True) for xml in states)
+    return Change(operations, Origin("root", "bench", "node1", int(time.time())))
 
 
 def _presence(cib: Cib, node: str, *, lost: bool) -> Change:

@@ -24,12 +24,17 @@ from standfast.cib.operations import decode_change
 from standfast.scheduler.api import Plan
 from standfast.scheduler.known import Known
 from standfast.scheduler.plan import decide, unpack
+from standfast.scheduler.resting.keeper import Keeper
+from standfast.scheduler.resting.still import DisturbedError
 
 if TYPE_CHECKING:
     from lxml import etree
 
 PREPARED_MAX, PREPARED_BYTES_MAX = 64, 64 * 1024 * 1024
 """Plans put aside at most, and their bytes."""
+
+ATTEMPTS = 4
+"""Runs for one plan at most: who turns out to be not at rest is woken after each; the last one leaves nobody out."""
 
 _UNREAD = frozenset((*COUNTERS, *WRITTEN_ATTRIBUTES))
 """Attributes of the root that no plan depends on."""
@@ -67,14 +72,16 @@ _PACK, _UNPACK = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(Made)
 
 
 class Follower:
-    """See the module. `reused` and `ready` count the questions that were answered without planning."""
+    """See the module. `reused` and `ready` count the questions that were answered without planning, `left_out` the resources that
+    were at rest in the last plan that was made."""
 
     def __init__(self) -> None:
         self._cib: Cib | None = None
         self._known = Known()
+        self._keeper = Keeper()
         self._last: Made | None = None
         self._prepared: dict[bytes, bytes] = {}
-        self.reused = self.ready = 0
+        self.reused = self.ready = self.left_out = 0
 
     @property
     def version(self) -> Version | None:
@@ -90,7 +97,7 @@ class Follower:
 
     def lose(self) -> None:
         """Forget the document: it is not known any more what it should be."""
-        self._cib, self._last, self._known = None, None, Known()
+        self._cib, self._last, self._known, self._keeper = None, None, Known(), Keeper()
 
     def follow(self, before: Version, after: Version, change: bytes) -> bool:
         """The change that led from one version to the next (empty: the version alone was changed). What does not fit loses the
@@ -119,6 +126,7 @@ class Follower:
                 continue
             self._last = None
             self._known.written(element)
+            self._keeper.written(element)
 
     def xml(self) -> bytes:
         """The document as it is now; empty without one."""
@@ -156,9 +164,24 @@ class Follower:
 
     def _plan(self, now_s: int, utc_offset_s: int, *, connects: bool, tells: bool = False) -> Made:
         assert self._cib is not None
-        root, known = self._cib.root, self._known
-        cluster = unpack(root, now_s, connects=connects, utc_offset_s=utc_offset_s, known=known, tells=tells)
-        self._last = Made(decide(cluster), now_s, cluster.same_until_s, utc_offset_s, tells)
+        root, known, keeper = self._cib.root, self._known, self._keeper
+        if tells:
+            keeper.wake(None)
+        for attempt in range(1, ATTEMPTS + 1):
+            if attempt == ATTEMPTS:
+                keeper.wake(None)
+            try:
+                cluster = unpack(
+                    root, now_s, connects=connects, utc_offset_s=utc_offset_s, known=known, tells=tells, keeper=keeper
+                )
+                plan = decide(cluster)
+            except DisturbedError as found:
+                keeper.wake(found.names)
+                continue
+            if keeper.learn(cluster, plan):
+                break
+        self.left_out = len(cluster.asleep.resources)
+        self._last = Made(plan, now_s, cluster.same_until_s, utc_offset_s, tells)
         return self._last
 
     def key(self) -> bytes:
@@ -184,6 +207,7 @@ class Follower:
         assert len(self._prepared) <= PREPARED_MAX
         assert self._cib is not None or self._last is None
         self._known.check()
+        self._keeper.check()
         if self._cib is not None:
             self._cib.check()
 

@@ -39,6 +39,11 @@ class Known:
             self._fresh.add(state)
         return kept.values()
 
+    def rows(self, state: etree._Element) -> Iterable[etree._Element]:
+        """The elements of those histories."""
+        self.histories(state)
+        return self._states[state]
+
     def digests(self, elements: Sequence[etree._Element]) -> list[bytes]:
         """A digest of each of these elements, with all that is in it."""
         kept = self._digests

@@ -24,6 +24,8 @@ from standfast.scheduler.placement.assign import assign_resources
 from standfast.scheduler.placement.criteria import apply_node_criteria
 from standfast.scheduler.report.situation import situation_of
 from standfast.scheduler.report.summary import summarize
+from standfast.scheduler.resting.keeper import Keeper
+from standfast.scheduler.resting.layout import ids_of
 from standfast.scheduler.unpack.config import unpack_config
 from standfast.scheduler.unpack.nodes import unpack_nodes, unpack_tags
 from standfast.scheduler.unpack.resources import unpack_resources
@@ -45,26 +47,27 @@ def unpack(
     utc_offset_s: int = 0,
     known: Known | None = None,
     tells: bool = True,
+    keeper: Keeper | None = None,
 ) -> Cluster:
     """Working memory filled from a <cib> element, which is not changed; nothing is decided yet.
 
     `sanitized`: the CIB was saved for others to look at, and private parameters may have been blanked. `connects`: who
     carries out the plan can reach Pacemaker Remote nodes; otherwise they, and bundles, are left alone.
     `known`: what was read in the parts of this document that are as they were; more is put there. `tells`: more is wanted than
-    the decision.
+    the decision. `keeper`: knows who is at rest, and can be left out.
     """
     cluster = Cluster(root, now_s, utc_offset_s, connects=connects, tells=tells, sanitized=sanitized, known=known or Known())
-    for section in root:
-        for element in section.iter("*") if section.tag != "status" else ():
-            element_id = element.get("id")
-            if element_id is not None:
-                cluster.ids.setdefault(element_id, element)
+    if keeper is not None:
+        cluster.asleep = keeper.asleep(root, cluster.known)
+    cluster.ids = ids_of(root) if keeper is None else keeper.ids()
     unpack_config(cluster)
     unpack_nodes(cluster)
     unpack_resources(cluster)
     unpack_tags(cluster)
     unpack_ticket_states(cluster)
     unpack_status(cluster)
+    if keeper is not None:
+        keeper.look(cluster)
     return cluster
 
 
@@ -95,15 +98,17 @@ def _decide(cluster: Cluster) -> Plan:
     unpack_constraints(cluster)
     fencing = fencing_of(cluster)
     apply_node_criteria(cluster)
-    for rsc in cluster.resources:
+    for rsc in cluster.each():
         rsc.act().internal_constraints(cluster, rsc)
     handle_config_changes(cluster)
     assign_resources(cluster)
     check_deferred(cluster)
     schedule_probes(cluster)
     clear_removed_failcounts(cluster)
-    for rsc in cluster.resources:
+    for rsc in cluster.each():
+        first = cluster.next_action_id
         rsc.act().create_actions(cluster, rsc)
+        cluster.watch.windows[rsc] = (first, cluster.next_action_id)
     # Before fencing, because it may find more nodes to fence.
     order_remote_actions(cluster)
     schedule_fencing_and_shutdowns(cluster)

@@ -70,6 +70,8 @@ def passes(cluster: Cluster, rule: etree._Element, subject: Subject, depth: int 
 def find_element(cluster: Cluster, element_id: str) -> etree._Element | None:
     """The first element of this id: in the configuration, else in the status section (whose ids nobody looks at, as a rule)."""
     found = cluster.ids.get(element_id)
+    if found is None or found.tag != "template":
+        cluster.watch.mark()  # it may change without any change of what refers to it
     if found is not None:
         return found
     for section in cluster.root.iterchildren("status"):
@@ -162,7 +164,11 @@ def _attribute(cluster: Cluster, expression: etree._Element, subject: Subject) -
     if expression.get("type") is not None and (expression.get("type") or "").lower() not in TYPES:
         _complain(cluster, expression, f"because '{expression.get('type')}' is not a valid type")
         return False
-    actual = subject.node_attrs.get(expand(name, subject.submatches)) if subject.node_attrs is not None else None
+    actual = None
+    if subject.node_attrs is not None:
+        meant = expand(name, subject.submatches)
+        cluster.watch.asked.add(meant)
+        actual = subject.node_attrs.get(meant)
     if operation == "defined":
         return actual is not None
     if operation == "not_defined":

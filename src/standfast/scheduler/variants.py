@@ -24,6 +24,7 @@ from standfast.scheduler.placement import bundle, clone, group, primitive
 from standfast.scheduler.placement.assign import assign_primitive
 from standfast.scheduler.placement.colocated import add_colocated_scores
 from standfast.scheduler.placement.criteria import apply_location
+from standfast.scheduler.resting import still
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,7 +105,23 @@ METHODS: dict[Variant, Methods] = {
 }
 
 
+RESTING: Methods = Table(
+    assign=still.take_turn,
+    create_actions=still.use_numbers,
+    create_probe=still.no_probe,
+    internal_constraints=still.nothing,
+    apply_coloc_score=still.no_change,
+    with_this=still.nothing,
+    this_with=still.nothing,
+    add_colocated_scores=still.nothing,
+    apply_location=still.nothing,
+    action_flags=still.no_change,
+    update_ordered=still.no_change,
+)
+"""What stands for a resource at rest, whatever its kind."""
+
+
 def set_methods(cluster: Cluster) -> None:
     """Give every resource its kind's behaviour."""
     for rsc in walk(cluster.resources):
-        rsc.methods = METHODS[rsc.variant]
+        rsc.methods = METHODS[rsc.variant] if rsc.rest is None else RESTING

@@ -25,8 +25,9 @@ from rich.table import Table
 from standfast import __version__
 from standfast.cib.apply import apply
 from standfast.cib.document import Cib
+from standfast.cib.operations import Change
 from standfast.lab.chart import Line, chart
-from standfast.lab.clusters import failed_monitor, lose, settled
+from standfast.lab.clusters import failed_monitor, lose, noted, refreshed, settled
 from standfast.lab.decisions import Manager, Took, command, ours, pacemaker, written
 from standfast.runtime.planner import fork_planner
 
@@ -45,13 +46,13 @@ KINDS = {
 
 @dataclass(slots=True)
 class Row:
-    """One input. `goals` are in seconds, by kind; `values` what was measured. `monitor`: a monitor fails, instead of a node."""
+    """One input. `goals` are in seconds, by kind; `values` what was measured. `change`: what happens, if no node dies."""
 
     title: str
     nodes: int
     primitives: int
     goals: dict[str, float]
-    monitor: bool = False
+    change: str = ""
     values: dict[str, list[Took]] = field(default_factory=dict)
 
     def add(self, kind: str, took: Took) -> None:
@@ -80,8 +81,34 @@ def rows() -> list[Row]:
         Row("8 nodes, 201 primitives", 8, 201, {"event": 0.18}),
         Row("16 nodes, 1001 primitives", 16, 1001, {"event": 1.0}),
         Row("32 nodes, 1001 primitives", 32, 1001, {"event": 2.0}),
-        Row("32 nodes, 1001 primitives, one monitor failed", 32, 1001, {}, monitor=True),
+        Row("8 nodes, 201 primitives, one monitor failed", 8, 201, {}, change="failed"),
+        Row("32 nodes, 1001 primitives, a result refreshed", 32, 1001, {"event": 0.020}, change="refreshed"),
+        Row("32 nodes, 1001 primitives, an unused attribute", 32, 1001, {"event": 0.020}, change="noted"),
+        Row("32 nodes, 1001 primitives, one monitor failed", 32, 1001, {"event": 0.1}, change="failed"),
+        Row("32 nodes, 1001 primitives, ten monitors failed", 32, 1001, {}, change="ten failed"),
+        Row("32 nodes, 1001 primitives, one location more", 32, 1001, {"event": 0.1}, change="located"),
+        Row("32 nodes, 1001 primitives, one group stopped", 32, 1001, {"event": 0.1}, change="stopped"),
     ]
+
+
+def what_happens(row: Row, at: int) -> Change:
+    """The change of a row, about the resource or node of this number."""
+    match row.change:
+        case "refreshed":
+            return written(refreshed(row.nodes, at))
+        case "noted":
+            return written(noted(at % row.nodes + 1, at))
+        case "failed":
+            return written(failed_monitor(row.nodes, at))
+        case "ten failed":
+            return written(*(failed_monitor(row.nodes, 10 * at + more) for more in range(10)))
+        case "located":
+            location = f'<rsc_location id="at-{at}" rsc="g{at}" node="node{(at + 1) % row.nodes + 1}" score="INFINITY"/>'
+            return written(location, scope="constraints")
+        case _:
+            pair = f'<nvpair id="role-{at}" name="target-role" value="Stopped"/>'
+            meta = f'<meta_attributes id="meta-{at}">{pair}</meta_attributes>'
+            return written(f'<group id="g{at}">{meta}</group>', scope="resources")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -109,7 +136,7 @@ def measure(suite: list[Path], sizes: list[Row], runs: int) -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         if suite:
             table.append(_suite_row(manager, Path(folder), suite))
-        table += [(_monitor if row.monitor else _size)(manager, Path(folder), row, runs) for row in sizes]
+        table += [(_small if row.change else _size)(manager, Path(folder), row, runs) for row in sizes]
     manager.end()
     return table
 
@@ -143,17 +170,18 @@ def _size(manager: Manager, folder: Path, row: Row, runs: int) -> Row:
     return row
 
 
-def _monitor(manager: Manager, folder: Path, row: Row, runs: int) -> Row:
-    """One resource after the other fails, each in a cluster where nothing else happens: told as a change, and as a file."""
+def _small(manager: Manager, folder: Path, row: Row, runs: int) -> Row:
+    """Something small happens, each time in a cluster where nothing else does: told as a change, and as a file."""
     root = settled(row.nodes, row.primitives)
     cib = Cib(settled(row.nodes, row.primitives))
-    apply(cib, written(failed_monitor(row.nodes, 0)))
-    path = folder / f"{row.nodes}-{row.primitives}-monitor.xml"
+    apply(cib, what_happens(row, 0))
+    path = folder / f"{row.nodes}-{row.primitives}-{row.change.replace(' ', '-')}.xml"
     path.write_bytes(cib.compact())
     for at in range(runs):
         row.add("whole", manager.meet(root))
-        row.add("event", manager.fail(failed_monitor(row.nodes, at)))
-        _processes(row, path, folder)
+        row.add("event", manager.follow(what_happens(row, at)))
+        if row.change == "failed":  # a file is read and decided as a whole, whatever is in it
+            _processes(row, path, folder)
     _tell(f"{row.title}: done")
     return row
 
@@ -198,7 +226,7 @@ def as_json(table: list[Row], runs: int, clock: str) -> dict[str, Any]:
 
 def picture(table: list[Row], clock: str) -> str:
     """Cost against size, as SVG: size is how many histories there are (primitives times nodes)."""
-    sized = [row for row in table if row.nodes and not row.monitor]
+    sized = [row for row in table if row.nodes and not row.change]
     lines = []
     for kind, title in KINDS.items():
         points = [(float(row.nodes * row.primitives), found) for row in sized if (found := row.median(kind, clock)) is not None]

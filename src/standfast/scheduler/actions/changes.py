@@ -31,7 +31,7 @@ Agent = tuple[str | None, str | None, str | None]
 def handle_config_changes(cluster: Cluster) -> None:
     """Compare every history with the configuration, on nodes that can act on the difference."""
     by_name: dict[str | None, list[tuple[Resource, Agent]]] = {}
-    for rsc in walk(cluster.resources):
+    for rsc in walk(cluster.awake()):
         if rsc.variant == Variant.PRIMITIVE:
             agent = rsc.xml.get("class"), rsc.xml.get("provider"), rsc.xml.get("type")
             for name in {rsc.id, rsc.history_id} - {""}:
@@ -44,7 +44,9 @@ def handle_config_changes(cluster: Cluster) -> None:
         for history in cluster.node_history.get(node.name, ()):
             for rsc, agent in by_name.get(history.id, ()) if history.entries else ():
                 if rsc.removed or history.agent != agent or node in rsc.active_nodes:
+                    cluster.watch.about = rsc.top()
                     _process(cluster, rsc, node, history, is_exchanged=history.agent != agent)
+    cluster.watch.about = None
 
 
 def _process(cluster: Cluster, rsc: Resource, node: Node, history: History, *, is_exchanged: bool) -> None:

@@ -26,11 +26,12 @@ def schedule_probes(cluster: Cluster) -> None:
     """Probe everything unknown on nodes that are online and clean."""
     if not cluster.probe_resources:
         return
+    awake = cluster.awake()
     for node in cluster.nodes:
         if not node.online and connection_failed(node):
             fence_node(cluster, node, "the connection is unrecoverable")
         if node.online and not node.unclean and node.probes_allowed:
-            for rsc in cluster.resources:
+            for rsc in cluster.each(awake):
                 rsc.act().create_probe(cluster, rsc, node)
 
 

@@ -45,6 +45,8 @@ def new_colocation(
     parsed = [_role(text) for text in roles]
     if score == 0 or parsed[0] is None or parsed[1] is None:
         return
+    if attribute:
+        cluster.watch.asked.add(attribute)
     made = Colocation(source, score, dependent, primary, parsed[0], parsed[1], attribute or "#uname", influence, explicit)
     add_this_with(dependent.this_with, made)
     add_with_this(primary.with_this, made)

@@ -146,7 +146,9 @@ def _apply_rule(cluster: Cluster, constraint: etree._Element, rsc: Resource, gro
         if not passes(cluster, rule, subject):
             continue
         if attribute is not None:
-            value = node_attribute(node, expand(attribute, groups), rsc, assigned=False)
+            meant = expand(attribute, groups)
+            cluster.watch.asked.add(meant)
+            value = node_attribute(node, meant, rsc, assigned=False)
             found = parse_score(value, 0, cluster.health_scores) if value else None
             if found is None:
                 continue

@@ -30,7 +30,7 @@ def apply_node_health(cluster: Cluster) -> None:
         for name, value in node.attrs.items():
             if name.startswith("#health"):
                 health = add_scores(parse_score(value, 0, cluster.health_scores) or 0, health)
-        for rsc in cluster.resources if health else ():
+        for rsc in cluster.awake() if health else ():
             if health > 0 or not is_true(rsc.meta.get("allow-unhealthy-nodes")):
                 health_location(cluster, rsc, node, health)
 
@@ -39,8 +39,9 @@ def unpack_constraints(cluster: Cluster) -> None:
     """Locations, colocations, orderings and tickets; what is none of them is reported."""
     section = cluster.root.find("configuration/constraints")
     for constraint in () if section is None else section.iterchildren():
-        if not isinstance(constraint.tag, str):
+        if not isinstance(constraint.tag, str) or constraint in cluster.asleep.constraints:
             continue
+        cluster.watch.about = constraint
         unpack = KINDS.get(constraint.tag)
         if constraint.get("id") is None or unpack is None:
             kind = str(constraint.tag)
@@ -49,3 +50,4 @@ def unpack_constraints(cluster: Cluster) -> None:
             cluster.tell(error("scheduler.constraint", what, where=constraint.get("id") or ""))
             continue
         unpack(cluster, constraint)
+    cluster.watch.about = None

@@ -24,9 +24,21 @@ def assign_resources(cluster: Cluster) -> None:
     for rsc in [rsc for rsc in cluster.resources if rsc.connection]:
         rsc.act().assign(cluster, rsc, rsc.migration_target, stop_if_fail=True)
     for rsc in [rsc for rsc in cluster.resources if not rsc.connection]:
-        rsc.act().assign(cluster, rsc, None, stop_if_fail=True)
+        _take_turn(cluster, rsc)
+    cluster.watch.about = None
     for node in cluster.nodes:
         note_load(cluster, "Remaining", None, node)
+
+
+def _take_turn(cluster: Cluster, rsc: Resource) -> None:
+    """Assign one resource, and note what that did to the nodes' counts, and whether those had a say in it."""
+    watch = cluster.watch
+    watch.about, watch.tied = rsc, False
+    before = [node.assigned_count for node in cluster.nodes]
+    rsc.act().assign(cluster, rsc, None, stop_if_fail=True)
+    if rsc.rest is None:
+        grown = ((index, node.assigned_count - before[index]) for index, node in enumerate(cluster.nodes))
+        watch.turns[rsc] = tuple((index, more) for index, more in grown if more), tuple(before) if watch.tied else None
 
 
 def record_scores(cluster: Cluster, rsc: Resource, function: str) -> None:

@@ -16,16 +16,18 @@ INFINITY = 1_000_000
 def apply_node_criteria(cluster: Cluster) -> None:
     """Everything that is known before resources are compared with each other."""
     if cluster.shutdown_lock:
-        for rsc in cluster.resources:
+        for rsc in cluster.each():
             for leaf in primitives(rsc):
                 _apply_shutdown_lock(cluster, leaf)
     for location in reversed(cluster.locations):
+        cluster.watch.about = location.rsc.top()
         location.rsc.act().apply_location(cluster, location.rsc, location)
-    for rsc in cluster.resources:
+    awake = cluster.awake()
+    for rsc in cluster.each(awake):
         _apply_stickiness(cluster, rsc)
     for node in cluster.nodes:
         failures = any_failures(node)
-        for rsc in cluster.resources:
+        for rsc in cluster.each(awake):
             banned: set[str] = set()
             for leaf in primitives(rsc) if failures else ():
                 _check_threshold(cluster, leaf, node, banned)

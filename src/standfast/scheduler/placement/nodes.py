@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from standfast.scheduler.actions.places import current_node
 from standfast.scheduler.memory import OPTIONAL, RUNNABLE, Allowed, Cluster, Node, Resource
 from standfast.scheduler.mergesort import merge_sorted
@@ -13,7 +15,19 @@ INFINITY = 1_000_000
 
 
 def sorted_nodes(cluster: Cluster, table: dict[str, Allowed], active: Node | None) -> list[Allowed]:
-    """A table's entries, best first."""
+    """A table's entries, best first, for whoever goes by the whole order."""
+    nodes = _sorted(cluster, table, active)
+    if any(_tie(a, b) for a, b in pairwise(nodes)):
+        cluster.watch.tied = True
+    return nodes
+
+
+def _tie(a: Allowed, b: Allowed) -> bool:
+    """Whether two nodes are equal but for how many resources they have."""
+    return a.node.available() == b.node.available() and (a.score == b.score or not a.node.available())
+
+
+def _sorted(cluster: Cluster, table: dict[str, Allowed], active: Node | None) -> list[Allowed]:
     balanced = cluster.option("placement-strategy") == "balanced"
     return best_first(cluster, [table[key] for key in reversed(table_order(table))] if balanced else list(table.values()), active)
 
@@ -54,7 +68,7 @@ def assign_best(cluster: Cluster, rsc: Resource, prefer: Node | None, stop_if_fa
     prefer = prefer or roomiest
     if not rsc.unassigned:
         return rsc.assigned is not None
-    nodes = sorted_nodes(cluster, rsc.allowed, current_node(rsc))
+    nodes = _sorted(cluster, rsc.allowed, current_node(rsc))
     chosen: Allowed | None = None
     if prefer is not None and nodes:
         chosen = rsc.allowed.get(prefer.id)
@@ -64,12 +78,17 @@ def assign_best(cluster: Cluster, rsc: Resource, prefer: Node | None, stop_if_fa
         chosen = nodes[0]
         unique_instance = rsc.parent is not None and rsc.parent.unique and rsc.parent.variant == 3
         running = current_node(rsc)
+        stays = chosen.node is running
         if not unique_instance and chosen.score > 0 and chosen.node.available() and running is not None and running.available():
             for entry in nodes[1:]:
                 if entry.score != chosen.score:
                     break
                 if entry.node is running:
-                    chosen = entry
+                    chosen, stays = entry, True
+        else:
+            stays = False
+        if not stays and len(nodes) > 1 and nodes[0].node.available() and nodes[0].score >= 0 and _tie(nodes[0], nodes[1]):
+            cluster.watch.tied = True
     assign_resource(cluster, rsc, chosen, force=False, stop_if_fail=stop_if_fail)
     return rsc.assigned is not None
 

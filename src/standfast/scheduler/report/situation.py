@@ -28,7 +28,7 @@ _PINGS = ("ping", "pingd")
 
 def situation_of(cluster: Cluster) -> Situation:
     """The cluster as its status section shows it; empty if that is not wanted."""
-    leaves = [leaf for rsc in cluster.resources for leaf in primitives(rsc)]
+    leaves = [leaf for rsc in cluster.awake() for leaf in primitives(rsc)]
     fail_counts = tuple(_fail_counts(cluster, leaves))  # may have something to say about what is configured, wanted or not
     if not cluster.tells:
         return Situation()
@@ -196,7 +196,9 @@ def _fail_counts(cluster: Cluster, leaves: list[Resource]) -> list[FailCount]:
         if not any(name.startswith("fail-count-") for name in node.attrs):
             continue
         for leaf in leaves:
+            cluster.watch.about = leaf.top()
             fails = fail_count(cluster, node, leaf)
             if fails.count:
                 found.append(FailCount(leaf.id, node.name, fails.count, leaf.ban_after_failures, fails.last_s))
+    cluster.watch.about = None
     return found

@@ -40,14 +40,20 @@ INFINITY = 1_000_000
 
 def unpack_node_history(cluster: Cluster, node: Node, plain: dict[str | None, Resource]) -> None:
     """Every `lrm_resource` of a node's state."""
+    before = cluster.numbers_before
     for history in cluster.node_history.get(node.name, ()):
+        cluster.next_action_id += before.get(history, 0) if before else 0
         rsc = plain.get(history.id) if history.idle else None
         if rsc is None or rsc.migration_target is not None or (rsc.actions and op_key(rsc.id, "stop") in rsc.actions_by_key):
+            first = cluster.next_action_id
             _unpack_resource(cluster, node, history)
+            cluster.watch.used(history.element, cluster.next_action_id - first)
         else:
             # What the walk comes to, without the walk: nearly all histories of a large cluster are like that.
             rsc.role, rsc.next_role = max(rsc.role, Role.STOPPED), Role.UNKNOWN
             rsc.probed.add(node.id)
+    cluster.next_action_id += before.get(node.name, 0)
+    cluster.watch.about = None
 
 
 def plain_resources(cluster: Cluster) -> dict[str | None, Resource]:
@@ -60,6 +66,7 @@ def plain_resources(cluster: Cluster) -> dict[str | None, Resource]:
         for rsc_id, rsc in cluster.by_id.items()
         if rsc.variant == Variant.PRIMITIVE
         and (rsc.parent is None or (rsc.parent.parent is None and rsc.parent.variant == Variant.GROUP))
+        and rsc.rest is None
         and not (rsc.connection or rsc.failure_timeout_ms or "target-role" in rsc.meta)
     }
 
@@ -70,13 +77,22 @@ def read_node_history(cluster: Cluster, state: etree._Element) -> None:
     node = cluster.nodes_by_id.get((state.get("id") or "").lower()) or cluster.find_node(state.get("uname"))
     name = (state.get("uname") or "") if node is None else node.name
     found = cluster.node_history.setdefault(name, [])
+    asleep, numbers, used = cluster.asleep.histories, cluster.asleep.numbers, 0
     for history in cluster.known.histories(state):
+        if history.id in asleep:
+            used += numbers.get(history.element, 0)
+            continue
+        if used:
+            cluster.numbers_before[history], used = used, 0
         found.append(history)
         cluster.history.setdefault((name, history.id or ""), []).extend(history.entries)
+    if used:
+        cluster.numbers_before[name] = cluster.numbers_before.get(name, 0) + used
 
 
 def _unpack_resource(cluster: Cluster, node: Node, history: History) -> None:
     rsc_id, entries, element = history.id, history.entries, history.element
+    cluster.watch.about = None
     if rsc_id is None:
         cluster.tell(error("scheduler.history", "Ignoring invalid lrm_resource entry: No id"))
         return
@@ -84,9 +100,11 @@ def _unpack_resource(cluster: Cluster, node: Node, history: History) -> None:
         return
     rsc = find_resource(cluster, node, rsc_id)
     if rsc is None:
+        cluster.watch.about = "removed"  # what is no longer configured never rests
         rsc = _removed_resource(cluster, element) if entries else None
         if rsc is None:
             return
+    cluster.watch.about = rsc.top()
     if cluster.shutdown_lock:
         _unpack_lock(cluster, element, rsc, node)
     saved = rsc.role
@@ -272,6 +290,7 @@ def _apply_on_fail(cluster: Cluster, rsc: Resource, node: Node, on_fail: OnFail,
         case OnFail.FENCE:
             fence_node(cluster, node, f"{rsc.id} failed there")
         case OnFail.STANDBY:
+            cluster.watch.mark()  # everybody sees that
             node.standby = True
             node.standby_onfail = True
         case OnFail.BLOCK:

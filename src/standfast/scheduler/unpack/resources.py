@@ -41,6 +41,10 @@ def unpack_resources(cluster: Cluster) -> None:
     for element in (*(() if section is None else section.iterchildren()), *implied):
         if not isinstance(element.tag, str):
             continue
+        if (resting := cluster.asleep.resources.get(element)) is not None:
+            _let_rest(cluster, resting)
+            continue
+        cluster.watch.about = element
         rsc_id = element.get("id")
         if not rsc_id:
             cluster.tell(error("scheduler.resource", f"Ignoring <{element.tag}> resource without ID"))
@@ -50,10 +54,12 @@ def unpack_resources(cluster: Cluster) -> None:
             rsc = unpack_resource(cluster, element, None)
             if rsc is not None:
                 cluster.resources.append(rsc)
+                if element in cluster.watch.restless:
+                    cluster.watch.restless.add(rsc)
             else:
                 what = f"Ignoring <{element.tag}> resource '{rsc_id}' because configuration is invalid"
                 cluster.tell(error("scheduler.resource", what, where=rsc_id))
-    for rsc in cluster.resources:
+    for rsc in cluster.each(cluster.awake()):
         link_launcher(cluster, rsc)
         link_connection(cluster, rsc)
     cluster.resources.sort(key=attrgetter("priority"), reverse=True)
@@ -67,6 +73,13 @@ def unpack_resources(cluster: Cluster) -> None:
                 remedy="crm configure primitive ... stonith:..., or disable fencing: property stonith-enabled=false",
             )
         )
+
+
+def _let_rest(cluster: Cluster, resting: Resource) -> None:
+    """A resource at rest keeps its place in the order, and its ids."""
+    cluster.resources.append(resting)
+    for name in () if resting.rest is None else resting.rest.names:
+        cluster.by_id.setdefault(name, resting)
 
 
 def unpack_resource(

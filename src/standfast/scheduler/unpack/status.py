@@ -26,6 +26,7 @@ def unpack_status(cluster: Cluster) -> None:
     for state in states:
         _unpack_state(cluster, state)
         read_node_history(cluster, state)
+    cluster.watch.general = 0  # what was said so far is said again in every run
     plain = plain_resources(cluster)
     while _unpack_histories(cluster, states, plain, everything=False):
         pass

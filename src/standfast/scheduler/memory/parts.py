@@ -1,19 +1,12 @@
-"""The working memory of one scheduler run: nodes, resources, actions, relations, constraints. Data only; the phases act on it.
-
-Everything here is made by one run and thrown away after it; nothing refers to the CIB's elements in a way that changes them.
-Lists that Pacemaker prepends to are appended to here and read from the end (`newest_first`), so the order is the same.
-"""
+"""What one run works on: nodes, resources, actions, relations, constraints. Data only."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from enum import IntEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from standfast.base.report import Report
-from standfast.scheduler.api import Load, Reason, Score
-from standfast.scheduler.known import Known
+from standfast.scheduler.memory.flags import MultipleActive, Needs, ProbeMode, Variant
+from standfast.scheduler.memory.watch import Rest
 from standfast.scheduler.values import Role
 
 if TYPE_CHECKING:
@@ -22,104 +15,7 @@ if TYPE_CHECKING:
     from standfast.scheduler.actions.notifications import Notification
     from standfast.scheduler.methods import Methods
     from standfast.scheduler.unpack.bundles import BundleData
-    from standfast.scheduler.unpack.entries import History, HistoryEntry
-
-# Flags of an action (Pacemaker: enum pcmk__action_flags).
-OPTIONAL: Final = 1  # need not run
-RUNNABLE: Final = 2  # may run
-PSEUDO: Final = 4  # a point in time, nothing is executed
-MIGRATABLE: Final = 8  # part of a live migration
-RESCHEDULE: Final = 16  # recurring operation with a changed definition
-ON_DC: Final = 32  # executed by the coordinator, whatever its node is
-ALWAYS: Final = 64  # goes into the graph even if optional
-DEDUPLICATED: Final = 128
-GRAPHED: Final = 256
-ON_PATH: Final = 512  # visited by a walk in progress
-MIGRATION_ABORT: Final = 1024
-PARAMS_SET: Final = 2048
-
-# Flags of a relation (Pacemaker: enum pcmk__action_relation_flags; the words are its own).
-AR_NONE: Final = 0
-AR_ORDERED: Final = 1 << 0
-AR_IF_FIRST_UNMIGRATABLE: Final = 1 << 1
-AR_THEN_IMPLIES_FIRST: Final = 1 << 4
-AR_FIRST_IMPLIES_THEN: Final = 1 << 5
-AR_PROMOTED_THEN_IMPLIES_FIRST: Final = 1 << 6
-AR_UNMIGRATABLE_THEN_BLOCKS: Final = 1 << 7
-AR_UNRUNNABLE_FIRST_BLOCKS: Final = 1 << 8
-AR_FIRST_ELSE_THEN: Final = 1 << 9
-AR_FIRST_IMPLIES_SAME_NODE_THEN: Final = 1 << 10
-AR_NESTED_REMOTE_PROBE: Final = 1 << 11
-AR_INTERMEDIATE_STOP: Final = 1 << 12
-AR_SERIALIZE: Final = 1 << 14
-AR_IF_ON_SAME_NODE: Final = 1 << 15
-AR_THEN_IMPLIES_FIRST_GRAPHED: Final = 1 << 16
-AR_FIRST_IMPLIES_THEN_GRAPHED: Final = 1 << 17
-AR_ASYMMETRIC: Final = 1 << 20
-AR_IF_ON_SAME_NODE_OR_TARGET: Final = 1 << 21
-AR_MIN_RUNNABLE: Final = 1 << 22
-AR_IF_REQUIRED_ON_SAME_NODE: Final = 1 << 23
-AR_GUEST_ALLOWED: Final = 1 << 24
-AR_THEN_CANCELS_FIRST: Final = 1 << 25
-
-
-class Variant(IntEnum):
-    """Kinds of resources, in Pacemaker's order (compared in places)."""
-
-    PRIMITIVE = 1
-    GROUP = 2
-    CLONE = 3
-    BUNDLE = 4
-
-
-class ProbeMode(IntEnum):
-    """resource-discovery of a location constraint; a greater one wins."""
-
-    ALWAYS = 0
-    NEVER = 1
-    EXCLUSIVE = 2
-
-
-class Needs(IntEnum):
-    """What an action needs before it may run."""
-
-    NOTHING = 0
-    QUORUM = 1
-    FENCING = 2
-
-
-class OnFail(IntEnum):
-    """What a failure means, in rising severity."""
-
-    IGNORE = 0
-    DEMOTE = 1
-    RESTART = 2
-    RESET_REMOTE = 3
-    RESTART_CONTAINER = 4
-    BAN = 5
-    BLOCK = 6
-    STOP = 7
-    STANDBY = 8
-    FENCE = 9
-
-
-class QuorumPolicy(IntEnum):
-    """no-quorum-policy."""
-
-    FREEZE = 0
-    STOP = 1
-    IGNORE = 2
-    FENCE = 3
-    DEMOTE = 4
-
-
-class MultipleActive(IntEnum):
-    """multiple-active."""
-
-    STOP_START = 0
-    STOP_ONLY = 1
-    BLOCK = 2
-    STOP_UNEXPECTED = 3
+    from standfast.scheduler.unpack.entries import HistoryEntry
 
 
 @dataclass(eq=False, slots=True)
@@ -238,6 +134,7 @@ class Resource:
     methods: Methods | None = None
     clone: CloneData | None = None
     history_id: str = ""
+    rest: Rest | None = None  # this only stands for a resource that is at rest (resting/)
     replicas: BundleData | None = None
     # remote connections and what runs inside other resources
     connection: bool = False
@@ -452,149 +349,3 @@ class Failure:
     entry: HistoryEntry
     node: Node
     rsc: Resource
-
-
-@dataclass(eq=False, slots=True)
-class Cluster:
-    """The whole working memory. `now_s` is wall-clock seconds; `root` is read only."""
-
-    root: etree._Element
-    now_s: int
-    utc_offset_s: int = 0  # of the coordinator's local time, which rules without a zone mean
-    options: dict[str, str] = field(default_factory=dict)
-    raw_options: dict[str, str] = field(default_factory=dict)
-    quorate: bool = False
-    policy: QuorumPolicy = QuorumPolicy.STOP
-    fencing_enabled: bool = True
-    unfencing: bool = False  # some resource needs unfencing, or some device provides it
-    have_fencing: bool = False
-    symmetric: bool = True
-    in_maintenance: bool = False
-    stop_all: bool = False
-    probe_resources: bool = True
-    startup_fencing: bool = True
-    stop_removed: bool = True
-    cancel_removed: bool = True
-    start_failure_fatal: bool = True
-    concurrent_fencing: bool = True
-    connects: bool = True  # whether who carries out the plan can reach Pacemaker Remote nodes
-    tells: bool = True  # whether scores, their reasons and the situation are wanted, not only what is to be done
-    sanitized: bool = False  # a saved CIB, whose private parameters may have been blanked
-    shutdown_lock: bool = False
-    shutdown_lock_ms: int = 0
-    node_pending_ms: int = 0
-    fencing_action: str = "reboot"
-    fence_remote_without_quorum: bool = False
-    health_scores: dict[str, int] = field(default_factory=dict)
-    rsc_defaults: list[etree._Element] = field(default_factory=list)
-    op_defaults: list[etree._Element] = field(default_factory=list)
-    ids: dict[str, etree._Element] = field(default_factory=dict)
-    nodes: list[Node] = field(default_factory=list)
-    nodes_by_id: dict[str, Node] = field(default_factory=dict)
-    nodes_by_name: dict[str, Node] = field(default_factory=dict)
-    dc: Node | None = None
-    resources: list[Resource] = field(default_factory=list)
-    by_id: dict[str, Resource] = field(default_factory=dict)
-    stop_needed: list[Resource] = field(default_factory=list)
-    deferred_checks: list[tuple[Resource, Node, HistoryEntry, bool]] = field(default_factory=list)
-    by_history: dict[str, Resource] = field(default_factory=dict)
-    templates: dict[str, list[str]] = field(default_factory=dict)
-    tags: dict[str, list[str]] = field(default_factory=dict)
-    tickets: dict[str, Ticket] = field(default_factory=dict)
-    history: dict[tuple[str, str], list[HistoryEntry]] = field(default_factory=dict)
-    node_history: dict[str, list[History]] = field(default_factory=dict)
-    failures: list[Failure] = field(default_factory=list)
-    expired: set[HistoryEntry] = field(default_factory=set)  # failed recurring operations, to be scheduled anew
-    actions: list[Op] = field(default_factory=list)
-    singletons: dict[str, Op] = field(default_factory=dict)
-    orderings: list[Ordering] = field(default_factory=list)
-    locations: list[Location] = field(default_factory=list)
-    values: dict[str, dict[Node, str]] = field(default_factory=dict)  # of attributes, by node (placement/colocated.py)
-    known: Known = field(default_factory=Known)
-    recheck_by_s: int = 0
-    same_until_s: int | None = None  # every second before it decides the same
-    next_action_id: int = 1
-    scores: list[Score] = field(default_factory=list)
-    loads: list[Load] = field(default_factory=list)
-    reasons: list[Reason] = field(default_factory=list)
-    notices: dict[str, Report] = field(default_factory=dict)
-
-    def option(self, name: str) -> str:
-        """An option's value in effect."""
-        return self.options[name]
-
-    def flag(self, name: str) -> bool:
-        """A boolean option in effect."""
-        return self.options[name] == "true"
-
-    def find_node(self, name: str | None) -> Node | None:
-        """A node by name, in any case."""
-        return self.nodes_by_name.get((name or "").lower())
-
-    def recheck(self, when_s: int) -> None:
-        """Ask to be run again no later than `when_s`, if that is in the future."""
-        if when_s > self.now_s and (self.recheck_by_s == 0 or when_s < self.recheck_by_s):
-            self.recheck_by_s = when_s
-        self.has_come(when_s)
-
-    def has_come(self, when_s: int) -> bool:
-        """Whether it is `when_s`, or later. Whatever looks at the time asks so, or else says that `now_matters`."""
-        if when_s <= self.now_s:
-            return True
-        if self.same_until_s is None or when_s < self.same_until_s:
-            self.same_until_s = when_s
-        return False
-
-    def now_matters(self) -> None:
-        """The next second may decide otherwise."""
-        self.has_come(self.now_s + 1)
-
-    def tell(self, report: Report) -> None:
-        """Keep a report, once."""
-        self.tell_once(report.sentence(), report)
-
-    def tell_once(self, mark: str, report: Report) -> None:
-        """Keep the first report of this mark."""
-        self.notices.setdefault(mark, report)
-
-
-def located(rsc: Resource, current: bool = False, pending: bool = False, assigned: bool = False) -> list[Node]:
-    """Nodes where a resource (any of its members) is active, has an operation pending, or was assigned; each once."""
-    found: list[Node] = []
-    if rsc.children:
-        for child in rsc.children:
-            found += [node for node in located(child, current, pending, assigned) if node not in found]
-        return found
-    if current:
-        found += rsc.active_nodes
-    if pending and rsc.pending_node is not None and rsc.pending_node not in found:
-        found.append(rsc.pending_node)
-    if assigned and rsc.assigned is not None:
-        found.append(rsc.assigned)
-    return found
-
-
-def any_of(rsc: Resource, flag: str) -> bool:
-    """Whether a flag is set on a resource or anything in it."""
-    return bool(getattr(rsc, flag)) or any(any_of(child, flag) for child in rsc.children)
-
-
-def op_key(rsc_id: str, task: str, interval_ms: int = 0) -> str:
-    """RSC_TASK_INTERVAL, an operation's name everywhere in the field."""
-    return f"{rsc_id}_{task}_{interval_ms}"
-
-
-def walk(resources: list[Resource]) -> Iterator[Resource]:
-    """Every resource, parents before children."""
-    for rsc in resources:
-        yield rsc
-        yield from walk(rsc.children)
-
-
-def primitives(rsc: Resource) -> Iterator[Resource]:
-    """The leaves of a resource."""
-    if rsc.children:
-        for child in rsc.children:
-            yield from primitives(child)
-    else:
-        yield rsc
