@@ -211,7 +211,7 @@ def compare(a: str | None, b: str | None, kind: str) -> int:
         if x is not None and y is not None:
             return (x > y) - (x < y)
     elif kind == "number":
-        number = re.compile(r"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+        number = re.compile(r"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
         p, q = number.match(a), number.match(b)
         if p is not None and q is not None:
             u, v = float(p.group()), float(q.group())
