@@ -151,8 +151,9 @@ def test_a_removed_resource_is_noticed_though_the_others_rest() -> None:
     cluster.change(remove("//group[@id='g2']"))
     assert cluster.is_right()
     assert cluster.follower.left_out == TOPS - 2
-    xml = etree.tostring(settled(NODES, PRIMITIVES).find(".//group[@id='g2']")).decode()
-    cluster.change(Operation(OpKind.CREATE, "resources", xml=xml))
+    group = settled(NODES, PRIMITIVES).find(".//group[@id='g2']")
+    assert group is not None
+    cluster.change(Operation(OpKind.CREATE, "resources", xml=etree.tostring(group).decode()))
     assert cluster.is_right()
 
 
