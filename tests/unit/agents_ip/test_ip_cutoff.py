@@ -181,6 +181,19 @@ def test_it_does_not_come_back_while_the_other_half_holds_it() -> None:
     assert rig.is_up, "the other one has let go, and the views still have not met"
 
 
+@pytest.mark.parametrize("last_pulse_ms", range(4_000, 9_000, 500))
+def test_the_rest_between_two_rounds_may_end_without_evidence(last_pulse_ms: int) -> None:
+    """The other half answers for longer than any lease lives: a rest; when that is over there may be no evidence to ask with."""
+    rig = cut_off()
+    rig.cut, rig.stranger_until = False, rig.now + 60 * S
+    rig.run(last_pulse_ms * MS)
+    rig.pulsing = False
+    rig.run(30 * S)
+    rig.pulsing, rig.next_pulse, rig.stranger_until = True, rig.now, 0
+    rig.run(1200 * MS)
+    assert rig.is_up
+
+
 def test_without_evidence_nothing_comes_back() -> None:
     rig = cut_off()
     rig.pulsing = False

@@ -68,12 +68,13 @@ def resume(one: FailoverIp, m: Moment, _event: IpInput) -> None:
             release(one)
             one.out.append(Changed(one.resource, NOT_RUNNING, reason))
         return
+    if m.now_us >= one.wait_us:
+        one.wait_us = 0
     if not m.is_entitled or not _is_reachable(one, m):
         one.asking = None
         return
-    if m.now_us < one.wait_us:
+    if one.wait_us:
         return
-    one.wait_us = 0
     if one.asking is None:
         one.asking = Asking.begin(m.now_us, one.wanted.lease_s)
     verdict = one.asking.verdict(m.now_us)
