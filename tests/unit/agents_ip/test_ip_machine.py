@@ -238,6 +238,31 @@ def test_two_that_ask_at_once_the_lower_mac_goes_first() -> None:
         assert rig.is_up is taken
 
 
+@pytest.mark.parametrize("asked", [1, 2, 3, 4])
+def test_a_silence_that_was_slept_through_is_none(asked: int) -> None:
+    """Stopped while it asked, for less than its evidence lives; meanwhile another asks, hears nothing and takes it."""
+    rig = Rig()
+    rig.pulse(20 * S)
+    rig.run(10 * MS)
+    rig.operate("start")
+    rig.run((20 * asked - 10) * MS)
+    rig.stranger_until = 60 * S
+    rig.now += 900 * MS  # the timer comes first, whatever waits to be read
+    rig.run(300 * MS)
+    assert not rig.is_up
+
+
+def test_a_host_that_is_always_late_serves_in_the_end() -> None:
+    rig = Rig()
+    rig.pulse(60 * S)
+    rig.run(10 * MS)
+    rig.operate("start")
+    for _ in range(12):
+        rig.now += 300 * MS
+        rig.run(0)
+    assert rig.is_up
+
+
 def test_a_claim_is_defended_once_and_reported_if_it_goes_on() -> None:
     rig = Rig().started()
     rig.run(12 * S)

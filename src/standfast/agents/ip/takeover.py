@@ -6,6 +6,10 @@ the address: then it is never taken.
 
 RFC 5227 waits seconds because it looks for hosts that boot; we look for one that holds the address now, and kernels answer
 within a millisecond or not at all.
+
+Silence proves nothing to a process that stood still meanwhile: others may have asked, heard nothing and taken it, and what they
+said waits unread behind the timer. Whoever wakes late asks anew; at the most AGAIN_MAX times, or a host that is always late, and
+hears nobody, would never serve.
 """
 
 from __future__ import annotations
@@ -19,6 +23,9 @@ FIRST_INTERVAL_US = 20 * US_PER_MS
 FIRST_PROBES = 4
 NEXT_INTERVAL_US = 50 * US_PER_MS
 NEXT_PROBES = 2
+LATE_US = 100 * US_PER_MS
+"""What load alone hardly makes a timer wait."""
+AGAIN_MAX = 5
 
 
 class Verdict(Enum):
@@ -32,11 +39,13 @@ class Verdict(Enum):
 @dataclass(frozen=True, slots=True)
 class Asking:
     """One round of questions. `unanswered` probes were sent since the last answer; `mac` answered last, first at `answered_us`.
-    Invariant: CLEAR only after FIRST_PROBES (NEXT_PROBES once somebody answered) probes in a row without an answer."""
+    `again` counts the rounds that a late awakening made worthless.
+    Invariant: CLEAR only after FIRST_PROBES (NEXT_PROBES once somebody answered) probes in a row, in time, without an answer."""
 
     due_us: int
     bound_us: int
     unanswered: int = 0
+    again: int = 0
     answered_us: int | None = None
     mac: bytes = b""
 
@@ -50,6 +59,8 @@ class Asking:
         """What to do now; None while the next probe is not due."""
         if now_us < self.due_us:
             return None
+        if self._is_late(now_us):
+            return Verdict.ASK
         if self.answered_us is None:
             return Verdict.CLEAR if self.unanswered >= FIRST_PROBES else Verdict.ASK
         if self.unanswered >= NEXT_PROBES:
@@ -61,6 +72,8 @@ class Asking:
     def asked(self, now_us: int) -> Asking:
         """A probe was sent; the interval counts from it, so that a late timer gives no answer less time."""
         interval = FIRST_INTERVAL_US if self.answered_us is None else NEXT_INTERVAL_US
+        if self._is_late(now_us):
+            return replace(self, unanswered=1, again=self.again + 1, due_us=now_us + interval)
         return replace(self, unanswered=self.unanswered + 1, due_us=now_us + interval)
 
     def answered(self, now_us: int, mac: bytes) -> Asking:
@@ -68,3 +81,6 @@ class Asking:
         if self.answered_us is None:
             return replace(self, unanswered=0, answered_us=now_us, mac=mac, due_us=now_us + NEXT_INTERVAL_US)
         return replace(self, unanswered=0, mac=mac)  # the next probe keeps its time, or chatter would put it off for ever
+
+    def _is_late(self, now_us: int) -> bool:
+        return now_us - self.due_us > LATE_US and self.unanswered > 0 and self.again < AGAIN_MAX

@@ -320,6 +320,8 @@ class Oracle:
                 raise PromiseError(f"n{machine.id}: S6: {resource} is started, and runs on n{node}, which was not fenced")
             if other.node is None or theirs is None or theirs.view is None or theirs.view.id != mine.view.id:
                 continue
+            if other.is_paused and machine.node is not None and node in machine.node.controller.roll.missing:
+                continue  # a manager that stands still cannot be told, and was waited for
             raise PromiseError(f"n{machine.id}: S6: {resource} is started, and runs on n{node} of the same view")
 
     def _must(self, holds: bool, machine: Machine, text: str) -> None:
