@@ -149,3 +149,36 @@ def test_exclusive_moves_the_address_and_neutron_admits_one_owner(cloud: OpenSta
     assert outcome.is_right
     assert all(port.allows(VIP) and VIP not in port.addresses for port in cloud.ports().values())
     assert cloud.vip() is not None
+
+
+def test_exclusive_takes_a_floating_ip_along(cloud: OpenStackLab) -> None:
+    """Neutron refuses to take an address away from a port while a floating IP leads to it; it is led from port to port."""
+    memory = Memory()
+    go(cloud.owner, cloud.wish(AddressWish(VIP, "ha-vip")), memory)
+    vip = cloud.vip()
+    assert vip is not None
+    outside = cloud.owner.call(requests.list_network("networks", ("router:external", "true")))["networks"][0]["id"]
+    body = {"floatingip": {"floating_network_id": outside, "port_id": vip.id, "fixed_ip_address": VIP, "description": "web"}}
+    made = cloud.owner.call(Request(Service.NETWORK, "POST", requests.FLOATING_IPS, body=body))["floatingip"]["id"]
+
+    def leads_to() -> tuple[str, str, str]:
+        shown = cloud.owner.call(Request(Service.NETWORK, "GET", f"{requests.FLOATING_IPS}/{made}"))["floatingip"]
+        return shown["port_id"], shown["fixed_ip_address"], shown["description"]
+
+    try:
+        for holder in ("node-a", "node-b", "node-a"):
+            wish = cloud.wish(AddressWish(VIP, "ha-vip", holder=holder), mode=Mode.EXCLUSIVE)
+            for _ in range(3):
+                outcome = go(cloud.owner, wish, memory)
+            assert outcome.is_right
+            assert leads_to() == (cloud.ports()[holder].id, VIP, "web")
+        port = cloud.ports()["node-a"]
+        rest = tuple(fixed for fixed in port.fixed_ips if fixed.ip != VIP)
+        assert cloud.owner.ask((requests.set_port(port, "", None, rest),))[0].status == 400, "what others are told"
+        for _ in range(3):
+            outcome = go(cloud.owner, cloud.wish(AddressWish(VIP, "ha-vip", holder="node-a")), memory)
+        vip = cloud.vip()
+        assert vip is not None
+        assert leads_to() == (vip.id, VIP, "web")
+    finally:
+        cloud.owner.call(Request(Service.NETWORK, "DELETE", f"{requests.FLOATING_IPS}/{made}"))

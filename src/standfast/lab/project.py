@@ -21,7 +21,7 @@ from standfast.openstack import model, requests
 from standfast.openstack.api import Json, Request, Service
 from standfast.openstack.model import Port
 
-CLOUD = "lab-owner"
+CLOUD, ADMIN = "lab-owner", "lab-admin"
 NETWORK = "lan"
 CLOUDS_YAML = "/etc/openstack/clouds.yaml"
 ACTIVE_S = 60.0
@@ -64,6 +64,7 @@ class Project:
     def boot(self) -> None:
         """A server with a port of its own for each host; returns when all are ACTIVE."""
         self.clean()
+        self._wait_for_compute()
         network = self.call(requests.list_network("networks", ("name", NETWORK)))["networks"][0]["id"]
         flavor = self.call(Request(Service.COMPUTE, "GET", "/flavors"))["flavors"][0]["id"]
         detail = self.call(Request(Service.COMPUTE, "GET", "/servers/detail"))
@@ -120,6 +121,19 @@ class Project:
         named = model.ports(self.call(requests.list_ports("name", [f"{name}-eth0" for name in names])))
         for port in (*named, *self.vips()):
             self.call(requests.delete_port(port))
+
+    @staticmethod
+    def _wait_for_compute() -> None:
+        """nova-compute says that it lives 5 s after its start for the first time (INITIAL_REPORTING_DELAY): until then the
+        scheduler goes by what it said before the lab was last ended, takes it for dead, and every server becomes ERROR."""
+        request = Request(Service.COMPUTE, "GET", "/os-services", (("binary", "nova-compute"),))
+        with CloudWorker(ADMIN) as worker:
+
+            def is_up() -> bool:
+                (reply,) = worker.ask((request,))
+                return any(item["state"] == "up" for item in (reply.body or {}).get("services", ()))
+
+            wait_until("nova-compute is up", is_up, ACTIVE_S, 0.2)
 
     def _states(self) -> set[str]:
         body = self.call(Request(Service.COMPUTE, "GET", "/servers/detail"))

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 
 from standfast.base.report import Report, Severity, error, notice, warning
-from standfast.openstack import model, texts
+from standfast.openstack import floating, model, texts
 from standfast.openstack.api import Json, Request, Service
 from standfast.openstack.model import Port
 from standfast.openstack.plan import home_of, own_port, plan
 from standfast.openstack.survey import Survey
-from standfast.openstack.view import floating_of
+from standfast.openstack.view import floating_of, waiting_for
 from standfast.openstack.wish import AddressWish, Mode, Wish
 
 PAIRS_MAX = 10
@@ -157,17 +157,21 @@ def _no_port(item: AddressWish, network: str, found: Survey) -> Finding:
 
 
 def _floating(wish: Wish, item: AddressWish, port: Port | None, found: Survey) -> Iterator[Finding]:
+    seen = found.outcome.seen
+    port = port or floating.target(seen, item.address)  # mode exclusive: the holder's
+    for lost in waiting_for(wish, item.address, found):
+        detail = "it was taken off for a move that has not ended; in mode exclusive the coordinator goes on with it"
+        yield Finding(floating.apart(lost, item.address, port, detail))
     if not item.resource or floating_of(port, item.address, found):
         return
-    ports = {own: node for node, owned in found.outcome.seen.of_node.items() for own in owned}
-    for floating in found.floating:
-        node = ports.get(model.text(floating, "port_id"))
-        if node is not None and wish.mode is not Mode.EXCLUSIVE:
-            ip = model.text(floating, "floating_ip_address")
-            what = f"floating IP {ip} leads to the port of {node}, and none leads to {item.label}"
+    ports = {own: node for node, owned in seen.of_node.items() for own in owned}
+    for one in found.floating:
+        node = ports.get(one.port)
+        if node is not None:
+            what = f"floating IP {one.ip} leads to the port of {node}, and none leads to {item.label}"
             why = "if it is meant for the service, it stays with that node when the address moves on"
             target = port.id if port is not None else "PORT"
-            remedy = f"openstack floating ip set --port {target} --fixed-ip-address {item.address} {ip}"
+            remedy = f"openstack floating ip set --port {target} --fixed-ip-address {item.address} {one.ip}"
             yield Finding(warning("openstack.floating-ip", what, why, remedy))
 
 

@@ -8,6 +8,7 @@ from standfast.openstack.api import Json, Request, Service
 from standfast.openstack.model import VIP_OWNER, FixedIp, Pair, Port
 
 PORTS = "/v2.0/ports"
+FLOATING_IPS = "/v2.0/floatingips"
 LOCK_OWNER = "standfast:lock"
 FILTERS_MAX = 100
 """Filters in one list request: 100 UUIDs are under 5 KB of address, which every server takes."""
@@ -81,12 +82,6 @@ def set_port(
 def delete_port(port: Port) -> Request:
     """Delete a port."""
     return Request(Service.NETWORK, "DELETE", f"{PORTS}/{port.id}")
-
-
-def move_floating_ip(own: str, port: str, ip: str) -> Request:
-    """Have a floating IP lead to an address of a port."""
-    body: Json = {"floatingip": {"port_id": port, "fixed_ip_address": ip}}
-    return Request(Service.NETWORK, "PUT", f"/v2.0/floatingips/{own}", body=body)
 
 
 def _escaped(name: str) -> str:

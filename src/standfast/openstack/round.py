@@ -13,10 +13,11 @@ from __future__ import annotations
 import re
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from standfast.base.report import Report
 from standfast.base.wire import Malformed
-from standfast.openstack import model, replies, requests, severing, texts
+from standfast.openstack import floating, model, replies, requests, severing, texts
 from standfast.openstack.api import Fault, Json, Reply, Request, Severed
 from standfast.openstack.model import Port, Subnet
 from standfast.openstack.plan import (
@@ -51,7 +52,7 @@ class Memory:
     without port security where the cloud does not say so; `given` are addresses that became a port's own (mode
     exclusive); `has_revisions` is False where the cloud refuses If-Match; `severed` are ports of lost nodes that were written
     since the loss, `no_pairs` those where that has to be done without writing pairs (mode fenced); `newest` are the highest
-    revisions seen of ports, `lags` the readings in a row that were older."""
+    revisions seen of ports, `lags` the readings in a row that were older; `floating` is what floating.py keeps."""
 
     port_of_mac: dict[str, str] = field(default_factory=dict)
     ports_of_server: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -70,6 +71,7 @@ class Memory:
     no_pairs: set[str] = field(default_factory=set)
     newest: dict[str, int] = field(default_factory=dict)
     lags: int = 0
+    floating: floating.Memory = field(default_factory=floating.Memory)
 
 
 @dataclass(slots=True)
@@ -97,6 +99,7 @@ class Outcome:
 
 
 Batch = tuple[Request, ...]
+T = TypeVar("T")
 Steps = Generator[Batch, tuple[Reply, ...], Outcome]
 
 
@@ -304,7 +307,8 @@ class Round:
             if not planned.actions:
                 break
             todo = [action for action in planned.actions if not self._is_blocked(action)]
-            yield from self._spare_floating_ips(todo)
+            for trouble in (yield from self._part(floating.take_off(self.wish, self.memory.floating, todo))):
+                self._trouble(trouble.address, trouble.node, trouble.report)
             todo = [action for action in todo if not self._is_blocked(action)]
             if not todo:
                 break
@@ -316,26 +320,38 @@ class Round:
             if self.outcome.outage is not None:
                 return
         self.outcome.troubles += plan(self.wish, seen, self._blocked).troubles
+        yield from self._lead_floating_ips()
 
-    def _spare_floating_ips(self, actions: list[Action]) -> Generator[Batch, tuple[Reply, ...], None]:
-        """A VIP port of ours that carries a floating IP is not deleted: that would cut the floating IP off for good."""
-        dropped = [action.port for action in actions if isinstance(action, Drop)]
-        if not dropped:
-            return
-        wanted = [("port_id", port.id) for port in dropped]
-        (body,) = yield from self._ask([requests.list_network("floatingips", *wanted)])
-        carrying = {
-            model.text(item, "port_id"): model.text(item, "floating_ip_address") for item in model.objects(body, "floatingips")
-        }
-        for port in dropped:
-            if port.id in carrying:
-                ip = port.addresses[0] if port.addresses else port.id
-                self._trouble(ip, "", texts.carries(port, carrying[port.id]))
+    def _part(self, steps: Generator[Batch, tuple[Reply, ...], T]) -> Generator[Batch, tuple[Reply, ...], T]:
+        """Another part's batches, counted as this round's. Raises _OutageError."""
+        try:
+            batch = next(steps)
+            while True:
+                answers = yield batch
+                self.outcome.calls += len(batch)
+                self.outcome.writes += sum(request.is_write for request in batch)
+                for request, reply in zip(batch, answers, strict=True):
+                    if (answer := verdict(request, reply)) in replies.OUTAGES:
+                        self._outage(answer, reply)
+                        raise _OutageError
+                batch = steps.send(answers)
+        except StopIteration as end:
+            value: T = end.value
+            return value
+
+    def _lead_floating_ips(self) -> Generator[Batch, tuple[Reply, ...], None]:
+        memory, is_thorough = self.memory.floating, self._is_thorough and self.wish.mode is Mode.EXCLUSIVE
+        if memory.waiting or memory.is_due or is_thorough:
+            done, troubles = yield from self._part(floating.lead(self.wish, self.outcome.seen, memory, is_thorough=is_thorough))
+            self.outcome.done += done
+            self.outcome.troubles += troubles
 
     def _is_blocked(self, action: Action) -> bool:
         match action:
             case Drop(port):
                 return any((ip, "") in self._blocked for ip in port.addresses)
+            case SetPort(node, fixed_ips=fixed) if fixed is not None:
+                return any((ip, node) in self._blocked for ip in action.takes)
             case MakeVip(item) | Claim(item):
                 return (item.address, "") in self._blocked
         return False

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from standfast.base.wire import Malformed
-from standfast.openstack import model, replies, requests
+from standfast.openstack import floating, model, replies, requests
 from standfast.openstack.api import Json, Reply, Request, Service
+from standfast.openstack.floating import FloatingIp
 from standfast.openstack.model import Port
 from standfast.openstack.replies import Verdict, verdict
 from standfast.openstack.round import DVR_OWNER, Batch, Memory, Outcome, Round
-from standfast.openstack.wish import Wish
+from standfast.openstack.wish import Mode, Wish
 
 OVN_OWNER = "network:distributed"
 """The device_owner of ML2/OVN's metadata ports: where there is one, the network is OVN's."""
@@ -24,15 +25,15 @@ OVN_OWNER = "network:distributed"
 @dataclass(slots=True)
 class Survey:
     """What was found. Networks, groups and servers are as the services show them, by id; `floating` are floating IPs of the ports
-    in question; `strangers` are ports outside the cluster that allow one of its addresses; `may_write` None where it was not
-    tried."""
+    in question, and of the project where they were asked for; `strangers` are ports outside the cluster that allow one of its
+    addresses; `may_write` None where it was not tried."""
 
     outcome: Outcome = field(default_factory=Outcome)
     networks: dict[str, Json] = field(default_factory=dict)
     groups: dict[str, Json] = field(default_factory=dict)
     servers: dict[str, Json] = field(default_factory=dict)
     server_groups: list[Json] = field(default_factory=list)
-    floating: list[Json] = field(default_factory=list)
+    floating: list[FloatingIp] = field(default_factory=list)
     extensions: tuple[str, ...] = ()
     strangers: tuple[Port, ...] = ()
     is_dvr: bool | None = None
@@ -61,6 +62,9 @@ def look(wish: Wish, memory: Memory, *, is_deep: bool) -> Generator[Batch, tuple
         "floatingips": requests.list_network("floatingips", *(("port_id", p.id) for p in (*seen.ports.values(), *vips))),
         "security_groups": requests.list_network("security-groups", *(("id", g) for g in _groups(seen.ports.values()))),
     }
+    if is_deep or wish.mode is Mode.EXCLUSIVE:  # those that lead nowhere at present
+        projects = dict.fromkeys(port.project for port in seen.ports.values() if port.project)
+        batch["floatingips waiting"] = requests.list_network("floatingips", *(("project_id", own) for own in projects))
     if not batch["security_groups"].query:
         del batch["security_groups"]
     if is_deep:
@@ -117,7 +121,8 @@ def _sort(found: Survey, name: str, body: Json) -> None:
         case "security_groups":
             found.groups = _by_id(body, "security_groups")
         case "floatingips":
-            found.floating = model.objects(body, "floatingips")
+            known = {item.id for item in found.floating}
+            found.floating += [item for item in floating.read(body) if item.id not in known]
         case "extensions":
             found.extensions = tuple(model.text(item, "alias") for item in model.objects(body, "extensions"))
         case "routers":

@@ -91,13 +91,6 @@ def not_severed(node: str, port: Port, detail: str) -> Report:
     return error("openstack.not-severed", what, detail, remedy + f"crm node clearstate {node}")
 
 
-def carries(port: Port, floating_ip: str) -> Report:
-    """A port that stays because a floating IP leads to it."""
-    what = f"port {port.id} of {', '.join(port.addresses)} is kept, though no resource has the address any more"
-    remedy = f"openstack floating ip unset --port {floating_ip}; the port is deleted then"
-    return warning("openstack.floating-ip-left", what, f"floating IP {floating_ip} leads to it", remedy)
-
-
 def undone(node: str, port: Port, lost: tuple[str, ...], times: int) -> Report:
     """Somebody has taken away what was in place. Neutron does not tell who, but when, and what stands there now."""
     what = f"somebody else took {', '.join(lost)} away from port {port.id} of {node}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from standfast.openstack import model
 from standfast.openstack.api import Json
+from standfast.openstack.floating import FloatingIp, target
 from standfast.openstack.model import Port
 from standfast.openstack.plan import home_of, own_port, plan
 from standfast.openstack.survey import Survey
@@ -70,12 +71,13 @@ def _address(wish: Wish, item: AddressWish, found: Survey) -> Json:
         drift += [f"not allowed on {name}" for name in missing]
         if home is not None and home.has_subnet and model.is_single(item.address) and port is None:
             drift.append("it has no port of its own")
+    drift += [f"floating IP {lost.ip} leads nowhere, and belongs here" for lost in waiting_for(wish, item.address, found)]
     return {
         "address": item.address,
         "resource": item.resource,
         "network": network,
         "port": port.id if port is not None else "",
-        "floating_ip": floating_of(port, item.address, found),
+        "floating_ip": floating_of(port or target(seen, item.address), item.address, found),
         "allowed_on": allowed,
         "missing_on": missing,
         "owned_by": owners,
@@ -87,6 +89,11 @@ def _address(wish: Wish, item: AddressWish, found: Survey) -> Json:
 def floating_of(port: Port | None, address: str, found: Survey) -> str:
     """The floating IP that leads to an address of a port, "" for none."""
     for item in found.floating:
-        if port is not None and model.text(item, "port_id") == port.id and model.text(item, "fixed_ip_address") == address:
-            return model.text(item, "floating_ip_address")
+        if port is not None and item.port == port.id and item.fixed == address:
+            return item.ip
     return ""
+
+
+def waiting_for(wish: Wish, address: str, found: Survey) -> list[FloatingIp]:
+    """Floating IPs that were taken off a port, and have not found the address again."""
+    return [item for item in found.floating if item.meant_for(wish.cluster) == address]

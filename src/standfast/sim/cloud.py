@@ -68,6 +68,13 @@ class FakeCloud:
         self.servers[server] = name
         return self.add_port(network, ip, server)
 
+    def add_floating_ip(self, ip: str, port: str, fixed: str) -> Json:
+        """A floating IP that leads to an address of a port; gives the record."""
+        made: Json = {"id": f"f1-{ip}", "floating_ip_address": ip, "port_id": port, "fixed_ip_address": fixed}
+        made |= {"description": "web", "project_id": self.project, "revision_number": 1}
+        self.others.setdefault("floatingips", []).append(made)
+        return made
+
     def pairs(self, port: str) -> tuple[str, ...]:
         """The addresses of a port's pairs."""
         return tuple(pair["ip_address"] for pair in self.ports[port]["allowed_address_pairs"])
@@ -105,6 +112,8 @@ class FakeCloud:
             return self._list(what[1], request.query)
         if what[1] == "ports":
             return self._change(request, what[2] if len(what) > 2 else "")
+        if what[1] == "floatingips" and request.method == "PUT":
+            return self._lead(request, what[2])
         return _error(404, "NotFound", "no such resource")
 
     def _list(self, kind: str, query: tuple[tuple[str, str], ...]) -> Reply:
@@ -132,6 +141,8 @@ class FakeCloud:
                 return _error(412, "RevisionNumberConstraintFailed", f"Constrained to {request.revision}")
         if request.method == "DELETE":
             del self.ports[own]
+            for floating in self._floating_of(own):  # l3_db.disassociate_floatingips
+                floating.update(port_id=None, fixed_ip_address=None)
             return Reply(204)
         return self._update(port, fields)
 
@@ -153,6 +164,10 @@ class FakeCloud:
                 return _error(400, "AllowedAddressPairExhausted", "The number of allowed address pair exceeds the maximum 10.")
             if fields["allowed_address_pairs"] and not port["port_security_enabled"]:
                 return _error(409, "AddressPairAndPortSecurityRequired", "Port Security must be enabled")
+        if "fixed_ips" in fields:  # l3_db.prevent_internal_ip_change_for_fip looks at the first alone
+            staying = [fixed["ip_address"] for fixed in fields["fixed_ips"]]
+            if any(floating["fixed_ip_address"] not in staying for floating in self._floating_of(port["id"])[:1]):
+                return _error(400, "BadRequest", "its original fixed_ip has been associated to a floating ip")
         for fixed in fields.get("fixed_ips", ()):
             having = self._holder(port["network_id"], fixed["ip_address"])
             if having not in ("", port["id"]):
@@ -162,6 +177,28 @@ class FakeCloud:
             fields["fixed_ips"].sort(key=lambda fixed: str(fixed["ip_address"]))  # as Neutron shows them: as texts
         self._write(port, fields)
         return self._ok({"port": copy.deepcopy(port)})
+
+    def _lead(self, request: Request, own: str) -> Reply:
+        """Lead a floating IP to an address of a port, or nowhere."""
+        fields: Json = copy.deepcopy((request.body or {}).get("floatingip", {}))
+        found = next((item for item in self.others.get("floatingips", ()) if item["id"] == own), None)
+        if "floatingips" in self.forbidden:
+            return _error(403, "PolicyNotAuthorized", "(rule:update_floatingip) is disallowed by policy")
+        if found is None:
+            return _error(404, "FloatingIPNotFound", f"Floating IP {own} could not be found")
+        if request.revision is not None and request.revision != found["revision_number"]:
+            return _error(412, "RevisionNumberConstraintFailed", f"Constrained to {request.revision}")
+        if "port_id" in fields and fields["port_id"] is None:
+            fields["fixed_ip_address"] = None
+        elif "port_id" in fields:
+            port = self.ports.get(fields["port_id"], {"fixed_ips": ()})
+            if fields["fixed_ip_address"] not in [fixed["ip_address"] for fixed in port["fixed_ips"]]:
+                return _error(400, "BadRequest", f"Port {fields['port_id']} does not have fixed ip {fields['fixed_ip_address']}")
+        found.update(fields, revision_number=found["revision_number"] + 1)
+        return self._ok({"floatingip": copy.deepcopy(found)})
+
+    def _floating_of(self, port: str) -> list[Json]:
+        return [item for item in self.others.get("floatingips", ()) if item["port_id"] == port]
 
     def _write(self, port: Json, fields: Json) -> None:
         for pair in fields.get("allowed_address_pairs", ()):

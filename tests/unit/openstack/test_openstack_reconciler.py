@@ -132,7 +132,7 @@ def test_a_port_that_carries_a_floating_ip_is_kept_and_named() -> None:
     rig.run(10)
     port = rig.own_port()
     assert port is not None
-    rig.cloud.others["floatingips"] = [{"id": "f1", "port_id": port["id"], "floating_ip_address": "203.0.113.7"}]
+    rig.cloud.add_floating_ip("203.0.113.7", str(port["id"]), VIP)
     rig.want()
     rig.run(40)
     assert rig.own_port() is not None
