@@ -8,6 +8,7 @@ functions. Refused: named axes (`//*/following::*` on half a megabyte takes a se
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from lxml import etree
 from lxml.etree import _Element as Element
@@ -39,6 +40,7 @@ def find(root: Element, expression: str) -> list[Element]:
     return elements
 
 
+@lru_cache(maxsize=512)  # tools ask for the same few; a refusal is not kept
 def _check(expression: str) -> None:
     if not expression or len(expression) > CHARS_MAX:
         raise _refusal(expression, f"1 to {CHARS_MAX} characters are allowed")

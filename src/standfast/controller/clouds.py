@@ -43,14 +43,14 @@ class Clouds:
         """What the room is to know, where it is not what it knows already. `propose` writes the cluster's mark, where there is
         none; `starting` are (address, node) of starts that wait for the cloud."""
         quorum = self._roll.quorum
-        # Whoever may act without quorum (no-quorum-policy=ignore) has to see to the cloud as well: the address is started here.
-        may_act = quorum is not None and (quorum.quorate or reading.option(root, "no-quorum-policy", "stop") == "ignore")
-        coordinates = self._roll.coordinator == self._identity.id and may_act
         # With half of the votes (two_node, a tie-breaker) the other half may act as well, unseen.
         is_sure = quorum is not None and quorum.quorate and (quorum.is_sole or 2 * quorum.votes > quorum.expected_votes)
         wish = wishes.read(root, is_sure=is_sure, starting=starting)
         if wish is None and self._last is None:
             return ()
+        # Whoever may act without quorum (no-quorum-policy=ignore) has to see to the cloud as well: the address is started here.
+        may_act = quorum is not None and (quorum.quorate or reading.option(root, "no-quorum-policy", "stop") == "ignore")
+        coordinates = self._roll.coordinator == self._identity.id and may_act
         if wish is not None and not wishes.option(root, wishes.ID):
             if coordinates and now_us >= self._mark_at_us:
                 # The mark tells this cluster's ports from those of another one that bears the same name.

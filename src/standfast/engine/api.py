@@ -18,6 +18,7 @@ What a provider cannot promise is in its types: `View.transitional` is None wher
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from standfast.base.ids import NodeId
 
@@ -25,8 +26,7 @@ PAYLOAD_BYTES_MAX = 1 << 20
 """Largest message a client may broadcast: 1 MiB, as CPG's."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class ViewId:
+class ViewId(NamedTuple):
     """Names a view: the sequence grows, the coordinator (the member that sequences messages) breaks ties between partitions."""
 
     seq: int

@@ -124,9 +124,10 @@ def lie_in(sender: Life, records: Sequence[Record], here: Standing, held: int) -
     """What is wrong with a packet, "" when nothing is. `held` is what this node holds of its view."""
     if len(records) > RECORDS_MAX:
         return f"{len(records)} records in one packet"
-    control = sum(1 for record in records if not isinstance(record, Entry | Submit | Ack | Progress))
-    if control > CONTROL_MAX:
-        return f"{control} requests in one packet"
+    if len(records) > CONTROL_MAX:
+        control = sum(1 for record in records if not isinstance(record, Entry | Submit | Ack | Progress))
+        if control > CONTROL_MAX:
+            return f"{control} requests in one packet"
     for record in records:
         wrong = _wrong(sender, record, here, held)
         if wrong:

@@ -220,7 +220,9 @@ def _write_beat(b: Beat) -> bytes:
 
 def _read_beat(r: Reader) -> Beat:
     wants, sent_us, echo_us, held_us, vs, vc, ps, pc, digest = _BEAT.unpack(r.take("beat", _BEAT.size))
-    return Beat(_flag("beat.answer", wants), sent_us, echo_us, held_us, _id(vs, vc), _id(ps, pc), digest)
+    view = _id(vs, vc)
+    promised = view if ps == vs and pc == vc else _id(ps, pc)
+    return Beat(_flag("beat.answer", wants), sent_us, echo_us, held_us, view, promised, digest)
 
 
 def _write_submit(m: Submit) -> bytes:

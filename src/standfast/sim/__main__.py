@@ -5,7 +5,7 @@
 ./run sim --seed 31 --shrink              leave out what a failure does not need; prints the plan that is left
 ./run sim --play FILE [--lanes OUT.html]  a plan from a file (--lanes with --seed works too)
 ./run sim --seeds 1000 --probes           fails when a situation that must be reached was not
-./run sim --pauses 100 [--seed 7]         that many hours of pauses of up to a second, in 5 % loss and 50 ms jitter
+./run sim --pauses 100 [--tally FILE]     that many hours of pauses of up to a second, in 5 % loss and 50 ms jitter
 ./run sim --seeds 4 --every-change        after every change of the CIB the scheduler's plan is the one from scratch
 """
 
@@ -31,6 +31,7 @@ from standfast.sim.cluster.plan import Plan, read
 from standfast.sim.cluster.play import Player
 from standfast.sim.cluster.probes import REQUIRED, missing
 from standfast.sim.cluster.shrink import shrink
+from standfast.sim.pauses import Bad, Pauses, Tally, read_tally
 from standfast.sim.run import cluster_sentence, sentence
 
 GARBAGE_EVERY = 50_000
@@ -164,16 +165,33 @@ def one(options: argparse.Namespace, plan: Plan) -> int:
     return 1 if outcome.failure else 0
 
 
-def pauses(options: argparse.Namespace) -> int:
-    """Hours of pauses, of two nodes; the count after each hour."""
-    from standfast.sim.pauses import Pauses
+def keep(tally: Tally, path: Path) -> None:
+    """Write the file, whole or not at all."""
+    draft = path.with_name(path.name + ".new")
+    draft.write_text(tally.text())
+    draft.replace(path)
 
-    play, losses = Pauses(options.seed, 2, 20), 0
-    for _ in range(options.pauses):
-        counted = play.run(3600 * US_PER_S)
-        losses = counted.losses
-        say(f"{counted.simulated_us / US_PER_S / 3600:.0f} h: {counted.pauses} pauses, {losses} taken for a death")
-    return 1 if losses else 0
+
+def pauses(options: argparse.Namespace) -> int:
+    """Hours of pauses, of two nodes, until the tally has that many; the count after each hour."""
+    path: Path | None = options.tally
+    tally = Tally(options.seed)
+    try:
+        if path is not None and path.exists():
+            tally = read_tally(path.read_text())
+    except (Bad, OSError, UnicodeDecodeError) as bad:
+        say(f"{path}: {bad}")
+        return 2
+    settle()
+    say(tally.sentence())
+    while tally.hours < options.pauses:
+        begun_s = time.process_time()
+        counted = Pauses(tally.next_seed, 2, 20, is_traced=False).run(3600 * US_PER_S)
+        tally.count(counted, time.process_time() - begun_s)
+        if path is not None:
+            keep(tally, path)
+        say(tally.sentence())
+    return 1 if tally.losses else 0
 
 
 def main() -> int:
@@ -193,6 +211,7 @@ def main() -> int:
     parser.add_argument("--lanes", metavar="FILE", help="with one seed or --play: draw it as HTML")
     parser.add_argument("--play", metavar="FILE", help="play the plan in a file")
     parser.add_argument("--pauses", type=int, default=0, metavar="HOURS", help="pauses alone: see above")
+    parser.add_argument("--tally", type=Path, metavar="FILE", help="with --pauses: keeps the count, so that it goes on there")
     options = parser.parse_args()
     if options.pauses:
         return pauses(options)

@@ -5,7 +5,8 @@ Owns: the weather, when whose engine stands still, and the count. Does not own: 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 
 from standfast.base.ids import US_PER_MS, US_PER_S, NodeId
 from standfast.engine.api import ViewInstalled
@@ -29,12 +30,62 @@ class Counted:
     losses: int
 
 
+class Bad(Exception):
+    """A tally's file that cannot be gone on with: the text says why."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What several runs have seen together. Every hour has a seed of its own, so no history is counted twice; `seconds` is the
+    processor's time, and `lost` names the seeds of the hours in which a pause was taken for a death."""
+
+    next_seed: int
+    hours: int = 0
+    pauses: int = 0
+    losses: int = 0
+    seconds: float = 0.0
+    lost: tuple[int, ...] = ()
+
+    def count(self, counted: Counted, seconds: float) -> None:
+        """An hour is over."""
+        self.hours += 1
+        self.pauses += counted.pauses
+        self.losses += counted.losses
+        self.seconds = round(self.seconds + seconds, 1)
+        if counted.losses:
+            self.lost += (self.next_seed,)
+        self.next_seed += 1
+
+    def text(self) -> str:
+        """As a file has it."""
+        return json.dumps(asdict(self)) + "\n"
+
+    def sentence(self) -> str:
+        """On one line."""
+        rate = self.hours / max(self.seconds, 0.1) * 3600
+        where = f" (hours with seed {', '.join(map(str, self.lost))})" if self.lost else ""
+        return f"{self.hours} h: {self.pauses} pauses, {self.losses} taken for a death{where}, {rate:.0f} x real time"
+
+
+def read_tally(text: str) -> Tally:
+    """What `Tally.text` wrote. Raises Bad."""
+    try:
+        kept = json.loads(text)
+        tally = Tally(**{**kept, "lost": tuple(kept["lost"]), "seconds": float(kept["seconds"])})
+    except (ValueError, TypeError, KeyError, RecursionError) as bad:
+        raise Bad(f"not a tally of pauses: {bad}") from None
+    counts = (tally.next_seed, tally.hours, tally.pauses, tally.losses, *tally.lost)
+    if any(type(count) is not int or count < 0 for count in counts) or not 0 <= tally.seconds < float("inf"):
+        raise Bad("not a tally of pauses: a count is no number")
+    return tally
+
+
 class Pauses:
     """One seed's cluster in 5 % loss and 50 ms jitter; every `every_s` or so an engine stands still for 1 ms to 1 s."""
 
-    def __init__(self, seed: int, nodes: int, every_s: int, *, is_checked: bool = False) -> None:
+    def __init__(self, seed: int, nodes: int, every_s: int, *, is_checked: bool = False, is_traced: bool = True) -> None:
         weather = Weather(delay_us=500, jitter_us=50 * US_PER_MS, loss=50)
-        self.world = World(seed, nodes, weather=weather, is_checked=is_checked)
+        self.world = World(seed, nodes, weather=weather, is_checked=is_checked, is_traced=is_traced)
         self._chance = Stream(seed, "pauses")
         self._every_us = every_s * US_PER_S
         self._pauses = self._losses = 0

@@ -71,6 +71,7 @@ class World:
         quorum: QuorumSettings | None = None,
         times: Times | None = None,
         is_checked: bool = True,
+        is_traced: bool = True,
     ) -> None:
         self.seed = seed
         self.now_us = 0
@@ -92,6 +93,7 @@ class World:
         self.steps = 0
         self.checks = self.make_checks()
         self._is_checked = is_checked
+        self._is_traced = is_traced
         self.listeners: list[Callable[[int, NodeId, EngineEffect], None]] = []
         self.fuse: dict[NodeId, int] = {}
 
@@ -251,7 +253,8 @@ class World:
     # ---- effects out ----------------------------------------------------------------------------------------------
 
     def _perform(self, host: Host, effects: tuple[EngineEffect, ...], event: EngineInput | None) -> None:
-        self._hash(host, event, effects)
+        if self._is_traced:
+            self._hash(host, event, effects)
         for effect in effects:
             if self.fuse and self._is_burnt(host):
                 self.kill(host.id, power=True)

@@ -51,12 +51,14 @@ class Detector:
         p = self.peers[node]
         if boot == p.ended_boot:
             return  # it has said goodbye; this is an echo of its last words
-        if p.boot != boot:
+        state, was = p.state, p.boot
+        if was != boot:
             p.take(now_us, Sign.GONE)
             p.boot = boot
             p.echo_us = 0
         p.take(now_us, Sign.HEARD)
-        self._noted()
+        if p.state is not state or was != boot:
+            self._noted()
 
     def beat(self, now_us: int, node: NodeId, beat: Beat) -> None:
         """What a heartbeat says about times: echo it, and time the round trip that it completes."""

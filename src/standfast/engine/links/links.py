@@ -25,7 +25,7 @@ from standfast.engine.links.complaints import Complaint, Complaints
 from standfast.engine.links.fragments import MESSAGE_BYTES_MAX, Assembly, split
 from standfast.engine.links.keys import BOOT_BYTES, ClusterKey, KeyRing, cluster_tag
 from standfast.engine.links.pace import Pace
-from standfast.engine.links.sealing import DATA_OVERHEAD_BYTES, Head, Kind, read_head, seal, unseal
+from standfast.engine.links.sealing import DATA_OVERHEAD_BYTES, Head, Kind, pack_data_head, read_head, seal, seal_packed, unseal
 from standfast.engine.links.session import Challenger, Proof, Session, read_proof, write_proof
 
 LINKS_MAX = 8
@@ -248,7 +248,8 @@ class Links:
         room = self._config.mtu_bytes - DATA_OVERHEAD_BYTES - _CONTENT_HEAD_BYTES
         contents = (_WHOLE + data,) if len(data) <= room else tuple(_FRAGMENT + part for part in split(data, room))
         links = tuple(p.addresses) if all_links else (self._best(p),)
-        return greeting + tuple(self._sealed(p, p.session, link, content) for link in links for content in contents)
+        marked = self._marked(p)
+        return greeting + tuple([self._sealed(p, p.session, link, marked + content) for link in links for content in contents])
 
     def _should_greet(self, now_us: int, p: _Peer) -> bool:
         is_asking = self._new != b"" and p.session is not None and not p.session.has_new
@@ -263,11 +264,17 @@ class Links:
         return tuple(p.id for p in self._peers.values() if self._new and (p.session is None or not p.session.has_new))
 
     def _sealed(self, p: _Peer, session: Session, link: int, content: bytes) -> SendDatagram:
-        head = Head(Kind.DATA, self._cluster, self._config.local, link, session.seals.tag, b"", p.counter)
-        p.counter += 1
-        heard = sum(1 << link for link in self._heard(p))
-        data = seal(session.seals.aead, head, p.id, bytes((heard,)) + content)
-        return SendDatagram(link, p.addresses[link], data)
+        counter = p.counter
+        p.counter = counter + 1
+        packed = pack_data_head(self._cluster, self._config.local, link, session.seals.tag, counter)
+        return SendDatagram(link, p.addresses[link], seal_packed(session.seals.aead, packed, counter, p.id, content))
+
+    def _marked(self, p: _Peer) -> bytes:
+        """The first byte of a content: which links the peer is heard on."""
+        bits = 0
+        for link in self._heard(p):
+            bits |= 1 << link
+        return bytes((bits,))
 
     def _handshake(self, p: _Peer, link: int, kind: Kind, fingerprint: bytes, content: bytes) -> SendDatagram:
         head = Head(kind, self._cluster, self._config.local, link, fingerprint, self._boot, self._handshakes_sent)

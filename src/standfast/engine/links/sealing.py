@@ -65,10 +65,15 @@ class Head:
 
     def packed(self) -> bytes:
         """The header as it stands on the wire."""
-        common = (MAGIC, VERSION, self.kind, self.cluster, self.sender, self.link, self.name)
         if self.kind is Kind.DATA:
-            return _DATA.pack(*common, self.counter)
+            return pack_data_head(self.cluster, self.sender, self.link, self.name, self.counter)
+        common = (MAGIC, VERSION, self.kind, self.cluster, self.sender, self.link, self.name)
         return _HANDSHAKE.pack(*common, self.boot, self.counter)
+
+
+def pack_data_head(cluster: bytes, sender: NodeId, link: int, tag: bytes, counter: int) -> bytes:
+    """The clear header of a DATA datagram, as it stands on the wire."""
+    return _DATA.pack(MAGIC, VERSION, Kind.DATA, cluster, sender, link, tag, counter)
 
 
 def read_head(datagram: bytes) -> Head:
@@ -97,8 +102,12 @@ def read_head(datagram: bytes) -> Head:
 
 def seal(aead: AESGCM, head: Head, receiver: NodeId, content: bytes) -> bytes:
     """The datagram for `receiver`. The caller never uses a counter twice with one key."""
-    packed = head.packed()
-    return packed + aead.encrypt(_nonce(head.counter), content, packed + _U32.pack(receiver))
+    return seal_packed(aead, head.packed(), head.counter, receiver, content)
+
+
+def seal_packed(aead: AESGCM, packed: bytes, counter: int, receiver: NodeId, content: bytes) -> bytes:
+    """The same for a header that is packed already, with the counter that it names."""
+    return packed + aead.encrypt(_nonce(counter), content, packed + _U32.pack(receiver))
 
 
 def unseal(aead: AESGCM, head: Head, receiver: NodeId, datagram: bytes) -> bytes | None:
