@@ -219,10 +219,14 @@ class Storm:
         return [f"{name}'s log has a traceback" for name, text in logs.items() if "Traceback" in text]
 
     def keep(self, folder: Path) -> None:
-        """The hosts' logs, for whoever has to find out."""
+        """The hosts' logs and processes, for whoever has to find out."""
         folder.mkdir(parents=True, exist_ok=True)
         for name, host in self.lab.hosts.items():
             (folder / f"{name}.log").write_bytes(self.stack.log(host).read_bytes())
+            ended = [f"{daemon.pid}: exit {daemon.poll()}" for daemon in host.daemons]
+            runs = host.run(["ps", "-eo", "pid,ppid,stat,etimes,wchan:24,args"], check=False).stdout
+            online = host.type("crm_mon -1", check=False)
+            (folder / f"{name}.now").write_text("\n".join([*ended, runs, online]))
 
 
 def flapped(answers: list[Answered]) -> str:
