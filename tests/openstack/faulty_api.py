@@ -23,8 +23,9 @@ ON_WRITES = ("reset", "403", "404", "409", "412")
 
 
 class FaultyApi:
-    """Listens on a port of its own (`port`) for the service at `behind`. `fault` is away, slow, html, stale, reset, certificate
-    or of STATUS; "" for none. `tls` are the files of a good certificate and of an expired one, each with its key."""
+    """Listens on a port of its own (`port`) for the service at `behind`. `fault` is away, slow, html, stale, reset, certificate,
+    dead (a Nova whose hypervisor is gone: what it is told is accepted, and its task never ends) or of STATUS; "" for none.
+    `tls` are the files of a good certificate and of an expired one, each with its key."""
 
     def __init__(self, behind: int, tls: tuple[Path, Path] | None = None) -> None:
         self.behind = behind
@@ -116,7 +117,14 @@ class FaultyApi:
             return answer(
                 asked, 200, [("Content-Type", "application/json")], json.dumps({"ports": self._as_it_was(asked)}).encode()
             )
+        if fault == "dead" and asked.command == "POST":
+            return answer(asked, 202, [], b"")
         found = self._forward(asked, asked.path, body)
+        if fault == "dead" and found[0] == 200:
+            shown = json.loads(found[2])
+            if "server" in shown:
+                shown["server"] |= {"status": "ACTIVE", "OS-EXT-STS:task_state": "reboot_started_hard"}
+            found = (found[0], found[1], json.dumps(shown).encode())
         if fault == "reset":
             return hang_up(asked)  # the write has taken effect, and nobody is told
         return answer(asked, *found)

@@ -1,7 +1,8 @@
 """Fencing a server through the cloud: rungs, each with a proof and a deadline. "Accepted" is never "done".
 
     network  the server's ports are set down (with a mark), and read again: what the guest sends is cut off within a moment
-    reboot   HARD: proven by Nova's record of that very action, or, where that may not be read, by its task having come and gone
+    reboot   HARD: proven by Nova's record of that very action; where that cannot be read, by its task having come and gone, if
+             Nova itself said that it accepted the order
     stop     proven by SHUTOFF and no task under way
     lift     the ports that carry our mark come up again, once a rung has stopped the guest
 
@@ -93,6 +94,8 @@ class _Climb:
     ports: tuple[Port, ...] = ()
     remarks: list[str] = field(default_factory=list)
     was_accepted: bool = False
+    is_certain: bool = False
+    """Whether Nova itself said that it accepted the last order; a lost answer leaves that open."""
     is_cut_off: bool = False
 
 
@@ -173,10 +176,11 @@ def _reboot(climb: _Climb) -> Generator[Ask | Pause, Answer, bool]:
         server = yield from _look(own)
         if server is not None:
             climb.server = server
-            if server.status == "ERROR":
+            if server.status == "ERROR" and not server.task:  # with a task it is what it was before
                 climb.remarks.append("the hard reboot has ended in ERROR")
                 return False
-            if not server.task and server.status == ON and (yield from _is_recorded(own, before)):
+            is_over = not server.task and server.status == ON and (climb.is_certain or before is not None)
+            if is_over and (yield from _is_recorded(own, before)):
                 climb.remarks.append(f"{server.name} was rebooted (HARD), says Nova")
                 return True
         now_ms, _ = yield Pause(POLL_MS)
@@ -232,8 +236,9 @@ def _lift(climb: _Climb) -> Generator[Ask | Pause, Answer, None]:
 
 def _unproven(climb: _Climb, what: str) -> None:
     server, seconds = climb.server, climb.order.step_ms / 1000
+    heard = "accepted" if climb.is_certain else "did not answer"
     text = (
-        f"Nova accepted the {what}, and after {seconds:g} s it is not done (status {server.status}, task {server.task or 'none'})"
+        f"Nova {heard} the {what}, and after {seconds:g} s it is not done (status {server.status}, task {server.task or 'none'})"
     )
     if server.host_status in DEAD_HOSTS:
         text += f": its hypervisor is {server.host_status}; only an operator (or Masakari) can say that the guest is dead"
@@ -309,6 +314,7 @@ def _accept(climb: _Climb, what: str, body: Json) -> Generator[Ask | Pause, Answ
     request = Request(Service.COMPUTE, "POST", f"/servers/{climb.server.id}/action", body=body)
     _, (reply,) = yield Ask((request,))
     answer = verdict(request, reply)
+    climb.is_certain = answer is Verdict.DONE
     if answer is Verdict.DONE or answer is Verdict.UNKNOWN:
         climb.was_accepted = True
         return True
@@ -317,9 +323,11 @@ def _accept(climb: _Climb, what: str, body: Json) -> Generator[Ask | Pause, Answ
 
 
 def _actions(own: str) -> Generator[Ask | Pause, Answer, tuple[str, ...] | None]:
-    """The ids of the recorded reboots; None where they may not be read."""
+    """The ids of the recorded reboots; None where they cannot be read, at the second try either."""
     request = Request(Service.COMPUTE, "GET", f"/servers/{own}/os-instance-actions")
     _, (reply,) = yield Ask((request,))
+    if verdict(request, reply) in replies.OUTAGES:
+        _, (reply,) = yield Ask((request,))
     if verdict(request, reply) is not Verdict.DONE or reply.body is None:
         return None
     found = model.objects(reply.body, "instanceActions")

@@ -51,7 +51,10 @@ def _work(argv: Sequence[str]) -> int:
         return 0
     result = carry_out(wanted)
     say(result.output)
-    for remark in result.remarks:
+    remarks = (
+        result.remarks if result.rc == 0 else ("; ".join(result.remarks),)
+    )  # a cluster shows the last line of a failure alone
+    for remark in remarks:
         sys.stderr.write(f"{remark}\n")
     return result.rc
 

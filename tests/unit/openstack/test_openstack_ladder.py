@@ -243,3 +243,32 @@ def test_the_meta_data_can_be_read_and_knows_the_actions() -> None:
     names = {p.get("name") for p in root.iterfind("parameters/parameter")}
     assert {"plug", "uuid", "cloud", "auth_url", "project_name", "ssl_insecure"} <= names
     assert {"on", "off", "reboot", "status", "list", "monitor"} <= {a.get("name") for a in root.iterfind("actions/action")}
+
+
+def test_an_order_that_was_lost_and_a_record_that_cannot_be_read_prove_nothing() -> None:
+    """ACTIVE with no task is also what a server looks like that never heard of the reboot."""
+    nova = Nova("reboot", "os-stop")
+    nova.cut = lambda request: request.method == "POST" or "os-instance-actions" in request.path
+    result = run(nova, Order("reboot", NODE))
+    assert result.rc == 1
+    assert nova.done == []
+    assert "Nova accepted the hard reboot" not in " ".join(result.remarks)
+
+
+def test_a_record_that_cannot_be_read_leaves_the_task_as_proof_where_nova_took_the_order() -> None:
+    nova = Nova("reboot")
+    nova.cut = lambda request: "os-instance-actions" in request.path
+    assert run(nova, Order("reboot", NODE)).rc == 0
+    assert nova.done == ["reboot"]
+
+
+def test_a_server_in_error_is_rebooted_and_one_that_ends_there_is_not() -> None:
+    nova = Nova("reboot")
+    nova.status = "ERROR"
+    assert run(nova, Order("reboot", NODE)).rc == 0
+    nova = Nova()
+    nova.work = lambda: vars(nova).update(status="ERROR", task="")  # type: ignore[method-assign]
+    nova.refuses = ("os-stop",)
+    result = run(nova, Order("reboot", NODE))
+    assert result.rc == 1
+    assert "the hard reboot has ended in ERROR" in result.remarks
