@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Asleep:
-    """What a run leaves out: resources at rest with what stands for them, by element; their histories by name, and how
-    many numbers of actions those use up, by element; constraints that are about them alone."""
+    """What a run leaves out: resources at rest with what stands for them, by element, and constraints that are about them alone.
+    `histories` are those that are not left out, by node state, each with how many numbers of actions those before it use up that
+    are; `after` is how many those behind the last one do."""
 
     resources: dict[etree._Element, Resource] = field(default_factory=dict)
-    histories: set[str | None] = field(default_factory=set)
-    numbers: dict[object, int] = field(default_factory=dict)
+    histories: dict[etree._Element, list[tuple[History, int]]] = field(default_factory=dict)
+    after: dict[etree._Element, int] = field(default_factory=dict)
     constraints: set[etree._Element] = field(default_factory=set)
 
 

@@ -6,6 +6,10 @@ What is said, and every question about the time, goes on the account of the reso
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lxml import etree
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,7 @@ class Watch:
     tied: bool = False
     turns: dict[object, tuple[tuple[tuple[int, int], ...], tuple[int, ...] | None]] = field(default_factory=dict)
     windows: dict[object, tuple[int, int]] = field(default_factory=dict)
-    numbers: dict[object, int] = field(default_factory=dict)
+    numbers: dict[etree._Element, int] = field(default_factory=dict)
     early: dict[object, int] = field(default_factory=dict)
 
     def mark(self) -> None:
@@ -45,7 +49,7 @@ class Watch:
         else:
             self.restless.add(self.about)
 
-    def used(self, history: object, numbers: int) -> None:
+    def used(self, history: etree._Element, numbers: int) -> None:
         """A history of the one being dealt with used up numbers of actions."""
         self.numbers[history] = numbers
         if numbers:

@@ -48,9 +48,11 @@ class Keeper:
         self._sleepers: dict[etree._Element, _Sleeper] = {}
         self._dirty: set[etree._Element] = set()
         self._rows: dict[etree._Element, dict[etree._Element, History]] = {}
+        self._named: dict[etree._Element, dict[str | None, list[etree._Element]]] = {}
+        self._place: dict[etree._Element, int] = {}
+        self._numbers: dict[etree._Element, dict[etree._Element, int]] = {}
         self._stale: set[etree._Element] = set()
         self._owners: dict[str | None, etree._Element | None] = {}
-        self._numbers: dict[object, int] = {}
         self._view: _View | None = None
         self._asked: set[str] = set()
 
@@ -83,12 +85,33 @@ class Keeper:
             self._lay_out(root)
         self._read_rows(root, known)
         sleepers = self._sleepers
-        return Asleep(
+        if not sleepers:
+            return Asleep()
+        awake = [name for name, top in self._owners.items() if top is None or top not in sleepers]
+        found = Asleep(
             {top: sleeper.still for top, sleeper in sleepers.items()},
-            {name for name, top in self._owners.items() if top is not None and top in sleepers},
-            self._numbers,
-            {constraint for sleeper in sleepers.values() for constraint in sleeper.party.constraints},
+            constraints={constraint for sleeper in sleepers.values() for constraint in sleeper.party.constraints},
         )
+        for state in self._rows:
+            found.histories[state], found.after[state] = self._awake_rows(state, awake)
+        return found
+
+    def _awake_rows(self, state: etree._Element, awake: list[str | None]) -> tuple[list[tuple[History, int]], int]:
+        """A state's histories that are not left out, and the numbers that the others use up before each, and after them."""
+        rows, named, place = self._rows[state], self._named[state], self._place
+        wanted = sorted((row for name in awake if name in named for row in named[name]), key=place.__getitem__)
+        left_out = self._numbers.get(state, {}).copy()
+        for row in wanted:
+            left_out.pop(row, None)
+        numbered = sorted(left_out, key=place.__getitem__)
+        found, at = [], 0
+        for row in wanted:
+            used = 0
+            while at < len(numbered) and place[numbered[at]] < place[row]:
+                used += left_out[numbered[at]]
+                at += 1
+            found.append((rows[row], used))
+        return found, sum(left_out[row] for row in numbered[at:])
 
     def ids(self) -> dict[str, etree._Element]:
         """The configuration's elements by id, once `asleep` was asked."""
@@ -113,8 +136,7 @@ class Keeper:
             if not layout.simple or party != sleeper.party or party.touches(self._dirty):
                 del self._sleepers[top]
         self._dirty.clear()
-        names = dict.fromkeys(history.id for rows in self._rows.values() for history in rows.values())
-        self._owners = {name: None if name is None else layout.owner(name) for name in names}
+        self._owners = {name: None if name is None else layout.owner(name) for name in self._owners}
 
     def _read_rows(self, root: etree._Element, known: Known) -> None:
         """Wake the owners of histories that are not what they were."""
@@ -128,19 +150,27 @@ class Keeper:
                 continue
             rows = dict(zip(known.rows(state), known.histories(state), strict=True))
             self._rows[state] = rows
-            self._compare(before or {}, rows)
+            self._compare(state, before or {}, rows)
         self._stale.clear()
 
-    def _compare(self, before: dict[etree._Element, History], rows: dict[etree._Element, History]) -> None:
-        changed = [history.id for row, history in before.items() if rows.get(row) is not history]
-        changed += [history.id for row, history in rows.items() if before.get(row) is not history]
-        for row, history in before.items():
-            if rows.get(row) is not history:
-                self._numbers.pop(row, None)
+    def _compare(self, state: etree._Element, before: dict[etree._Element, History], rows: dict[etree._Element, History]) -> None:
+        gone = [(row, history.id) for row, history in before.items() if rows.get(row) is not history]
+        changed = [name for _, name in gone] + [history.id for row, history in rows.items() if before.get(row) is not history]
+        numbers = self._numbers.get(state, {})
+        for row, _ in gone:
+            numbers.pop(row, None)
+            self._place.pop(row, None)
+        named: dict[str | None, list[etree._Element]] = {}
+        for place, (row, history) in enumerate(rows.items()):
+            self._place[row] = place
+            named.setdefault(history.id, []).append(row)
+        self._named[state] = named
         layout = self._layout
         assert layout is not None
         for name in changed:
-            if name not in self._owners:
+            if not any(name in others for others in self._named.values()):
+                self._owners.pop(name, None)
+            elif name not in self._owners:
                 self._owners[name] = None if name is None else layout.owner(name)
         self.wake([name for name in changed if name is not None])
         if [row for row in before if row in rows] != [row for row in rows if row in before]:
@@ -174,7 +204,12 @@ class Keeper:
         layout = self._layout
         assert layout is not None
         self._asked |= cluster.watch.asked
-        self._numbers |= cluster.watch.numbers
+        for row, number in cluster.watch.numbers.items():
+            state = next(row.iterancestors("node_state"))
+            numbers = self._numbers.setdefault(state, {})
+            numbers.pop(row, None)
+            if number:
+                numbers[row] = number
         if not is_plain(cluster) or not layout.simple:
             found = bool(self._sleepers)
             self._sleepers.clear()

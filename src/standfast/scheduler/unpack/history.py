@@ -77,17 +77,13 @@ def read_node_history(cluster: Cluster, state: etree._Element) -> None:
     node = cluster.nodes_by_id.get((state.get("id") or "").lower()) or cluster.find_node(state.get("uname"))
     name = (state.get("uname") or "") if node is None else node.name
     found = cluster.node_history.setdefault(name, [])
-    asleep, numbers, used = cluster.asleep.histories, cluster.asleep.numbers, 0
-    for history in cluster.known.histories(state):
-        if history.id in asleep:
-            used += numbers.get(history.element, 0)
-            continue
-        if used:
-            cluster.numbers_before[history], used = used, 0
+    asleep = cluster.asleep
+    for history in (row for row, _ in asleep.histories[state]) if asleep.resources else cluster.known.histories(state):
         found.append(history)
         cluster.history.setdefault((name, history.id or ""), []).extend(history.entries)
-    if used:
-        cluster.numbers_before[name] = cluster.numbers_before.get(name, 0) + used
+    if asleep.resources:
+        cluster.numbers_before |= {row: used for row, used in asleep.histories[state] if used}
+        cluster.numbers_before[name] = cluster.numbers_before.get(name, 0) + asleep.after[state]
 
 
 def _unpack_resource(cluster: Cluster, node: Node, history: History) -> None:
