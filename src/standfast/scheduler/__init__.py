@@ -1,8 +1,9 @@
 """A pure function: CIB with status, and the time -> scores, reasons, transition graph. Decides as Pacemaker does.
 
 Owns: every placement and action decision, in Pacemaker's phases, one file or small folder each, in their order:
-unpack/ -> constraints/ -> placement/ -> actions/ -> fencing/ -> orderings/ -> graph/, over the working memory of memory.py;
-report/ words what was found and decided. Does not own: doing any of it.
+unpack/ -> constraints/ -> placement/ -> actions/ -> fencing/ -> orderings/ -> graph/, over the working memory of memory/;
+resting/ knows who can be left out of a run, so that it costs what changed; report/ words what was found and decided.
+Does not own: doing any of it.
 
 The face of the room, pure (plan.py lists the phases):
 
