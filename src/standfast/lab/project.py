@@ -139,7 +139,10 @@ class Project:
         body = self.call(Request(Service.COMPUTE, "GET", "/servers/detail"))
         states = {server["status"] for server in body["servers"] if server["name"] in self._lab.hosts}
         if "ERROR" in states:
-            raise RuntimeError("Nova could not build a server; see its log")
+            faults = {
+                str((server.get("fault") or {}).get("message")) for server in body["servers"] if server["status"] == "ERROR"
+            }
+            raise RuntimeError(f"Nova could not build a server: {'; '.join(sorted(faults))}")
         return states
 
     @staticmethod

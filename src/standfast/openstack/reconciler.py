@@ -281,7 +281,9 @@ class Reconciler:
         if outcome.outage is not None:
             said = Owned((), outcome.detail or "OpenStack gives no usable answer")
         else:
-            why = "; ".join(trouble.report.sentence() for trouble in outcome.troubles)
+            reports = [trouble.report for trouble in outcome.troubles]
+            reports += [self._told[key] for key in self._refused if key in self._told]  # refused before, and not tried this time
+            why = "; ".join(dict.fromkeys(report.sentence() for report in reports))
             owners = [(ip, outcome.seen.node_of(port.id)) for ip, having in outcome.seen.vips.items() for port in having]
             said = Owned(tuple(sorted((ip, node) for ip, node in owners if node)), why)
         if said != self._owned:

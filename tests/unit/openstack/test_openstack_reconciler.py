@@ -496,6 +496,21 @@ def test_exclusive_reserves_the_address_while_nobody_holds_it() -> None:
     assert addresses(rig, "b") == [VIP, "172.16.0.12"]
 
 
+def test_a_start_that_waits_for_a_refused_change_is_told_why_as_long_as_it_waits() -> None:
+    rig = Rig()
+    rig.want(AddressWish(VIP, "ha-vip", holder="a"), mode=Mode.EXCLUSIVE)
+    rig.run(40)
+    rig.cloud.forbidden = ("fixed_ips",)
+    rig.want(AddressWish(VIP, "ha-vip", holder="b"), mode=Mode.EXCLUSIVE)
+    for _ in range(20):  # a refused change is tried again every twenty seconds, and said in between too
+        rig.run(3)
+        assert "update_port:fixed_ips" in rig.owned[-1].why
+    rig.cloud.forbidden = ()
+    rig.run(40)
+    assert rig.owned[-1].owners == ((VIP, "b"),)
+    assert rig.owned[-1].why == ""
+
+
 def test_back_from_exclusive_to_pairs() -> None:
     rig = Rig()
     rig.want(AddressWish(VIP, "ha-vip", holder="a"), mode=Mode.EXCLUSIVE)
