@@ -119,7 +119,7 @@ def carry_out(worker: Worker, wish_now: Wish, *, is_thorough: bool = False) -> D
             done.troubles = [outage(outcome)]
             break
         done.troubles = [trouble.report for trouble in outcome.troubles]
-        if not outcome.writes:
+        if not outcome.writes or (done.troubles and not outcome.done):  # what is refused is not asked for again and again
             break
     else:
         what = "the cloud's ports do not stay as they were written"

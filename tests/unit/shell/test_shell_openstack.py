@@ -347,3 +347,13 @@ def test_a_property_is_changed_where_it_stands(rig: Rig) -> None:
     (change,) = property_change(root, "openstack-cloud", 'a"b')
     assert 'value="a&quot;b"' in str(change["xml"]) or "value='a\"b'" in str(change["xml"])
     assert property_change(root, "openstack-allow", "") == []
+
+
+def test_a_refusal_is_asked_for_once_and_nobody_else_is_blamed(rig: Rig) -> None:
+    rig.cloud.forbidden = ("POST",)
+    is_good, out, errors = rig.run("allow ha-vip")
+    said = out + errors
+    assert not is_good
+    assert "create_port:fixed_ips:ip_address" in said
+    assert "do not stay as they were written" not in said
+    assert len([line for line in rig.cloud.log if line.startswith("POST")]) == 1
