@@ -302,20 +302,23 @@ def _read_life(r: Reader) -> Life:
 
 def _write_gossip(m: Gossip) -> bytes:
     """A table of lives and one of views, then each row as a bitmap over the lives: 64 nodes fit into 2 KB."""
-    lives = sorted({life for row in m.rows for life in (row.life, *row.hears, *row.members)})
+    views = sorted({(row.view, row.members) for row in m.rows})
+    named = {row.life for row in m.rows}.union(*(row.hears for row in m.rows), *(members for _, members in views))
+    lives = sorted(named)
     index = {life: i for i, life in enumerate(lives)}
+    bit = {life: 1 << i for i, life in enumerate(lives)}.__getitem__  # summed by map: this is written at every change of a row
     width = (len(lives) + 7) // 8
     w = Writer().u16(len(lives))
     for life in lives:
         _life(w, life)
-    views = sorted({(row.view, row.members) for row in m.rows})
     w.u16(len(views))
     for view, members in views:
-        _view(w, view).raw(sum(1 << index[life] for life in members).to_bytes(width, "big"))
+        _view(w, view).raw(sum(map(bit, members)).to_bytes(width, "big"))
+    places = {each: i for i, each in enumerate(views)}
     w.u16(len(m.rows))
     for row in m.rows:
-        bits = sum(1 << index[life] for life in row.hears)
-        w.u16(index[row.life]).u32(row.version).u16(views.index((row.view, row.members))).raw(bits.to_bytes(width, "big"))
+        bits = sum(map(bit, row.hears))
+        w.u16(index[row.life]).u32(row.version).u16(places[row.view, row.members]).raw(bits.to_bytes(width, "big"))
     return w.done()
 
 

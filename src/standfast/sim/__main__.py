@@ -6,6 +6,7 @@
 ./run sim --play FILE [--lanes OUT.html]  a plan from a file (--lanes with --seed works too)
 ./run sim --seeds 1000 --probes           fails when a situation that must be reached was not
 ./run sim --pauses 100 [--tally FILE]     that many hours of pauses of up to a second, in 5 % loss and 50 ms jitter
+./run sim --crashes 5 [--nodes 64]        power lost at one of many: until all others have the view (two minutes each)
 ./run sim --seeds 4 --every-change        after every change of the CIB the scheduler's plan is the one from scratch
 """
 
@@ -194,6 +195,17 @@ def pauses(options: argparse.Namespace) -> int:
     return 1 if tally.losses else 0
 
 
+def crashes(options: argparse.Namespace) -> int:
+    """One of many loses its power, `--crashes` times."""
+    from standfast.sim.crash import crash
+
+    for seed in range(options.seed, options.seed + options.crashes):
+        done = crash(seed, options.nodes)
+        sent = f"{done.datagrams} datagrams, {done.sent_bytes // 1000} kB a node in two seconds"
+        say(f"seed {seed}: one of {options.nodes}: all others have the view after {done.last_us / 1000:.0f} ms; {sent}")
+    return 0
+
+
 def main() -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog="./run sim", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -212,7 +224,11 @@ def main() -> int:
     parser.add_argument("--play", metavar="FILE", help="play the plan in a file")
     parser.add_argument("--pauses", type=int, default=0, metavar="HOURS", help="pauses alone: see above")
     parser.add_argument("--tally", type=Path, metavar="FILE", help="with --pauses: keeps the count, so that it goes on there")
+    parser.add_argument("--crashes", type=int, default=0, metavar="RUNS", help="one of many nodes dies, engines alone")
+    parser.add_argument("--nodes", type=int, default=64, help="with --crashes: how many (default 64)")
     options = parser.parse_args()
+    if options.crashes:
+        return crashes(options)
     if options.pauses:
         return pauses(options)
     if options.play:

@@ -48,6 +48,9 @@ PORT = 5405
 EVENTS_AT_ONCE_MAX = 20_000
 """More events than that within a millisecond are somebody's timer in the past, or messages without end."""
 
+EVENTS_A_PAIR_MAX = 16
+"""With many nodes: at a start everybody greets everybody and tells what it knows, nine datagrams a pair as counted with 64."""
+
 QUEUE_MAX = 4096
 """Datagrams that a paused host's kernel keeps."""
 
@@ -111,14 +114,15 @@ class World:
     def run(self, for_us: int) -> None:
         """Let that much time pass."""
         until_us = self.now_us + for_us
-        checked_us, limit = self.now_us, self.events + EVENTS_AT_ONCE_MAX
+        at_once = max(EVENTS_AT_ONCE_MAX, EVENTS_A_PAIR_MAX * len(self.hosts) ** 2)
+        checked_us, limit = self.now_us, self.events + at_once
         while self._heap and self._heap[0][0] <= until_us:
             self.now_us, _, what = heappop(self._heap)
             what()
             self.events += 1
             if self.events >= limit:
                 assert self.now_us > checked_us + US_PER_MS, "L4: the world does not come to rest"
-                checked_us, limit = self.now_us, self.events + EVENTS_AT_ONCE_MAX
+                checked_us, limit = self.now_us, self.events + at_once
         self.now_us = until_us
 
     # ---- hosts ----------------------------------------------------------------------------------------------------

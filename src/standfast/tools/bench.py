@@ -26,7 +26,7 @@ from standfast.lab.lab import is_possible
 from standfast.lab.measures import FAULTS, MEASURES, Measure, idle_run, one_run
 from standfast.lab.spaces import enter_user_namespace
 from standfast.lab.stacks import ON_ENGINES, STACKS, Stack
-from standfast.tools import engine_bench
+from standfast.tools import engine_bench, membership_bench
 
 EXIT_MISSED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 64, 130
 RUNS = 5
@@ -46,6 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_INTERRUPTED))
     if options.subject == "engine":
         return engine_bench.main(options.runs, is_json=options.json)
+    if options.subject == "membership":
+        return membership_bench.main(options.nodes, options.runs, is_json=options.json)
     kinds = [ON_ENGINES[options.engine] if name == OURS else STACKS[name] for name in options.stack]
     missing = {kind.name: reason for kind in kinds if (reason := kind.missing())}
     for name, reason in missing.items():
@@ -188,7 +190,9 @@ def _tell(text: str) -> None:
 
 def _options(words: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__.partition("\n")[0] if __doc__ else "")
-    parser.add_argument("subject", nargs="?", default="failover", choices=["failover", "engine"], help="what to measure")
+    parser.add_argument(
+        "subject", nargs="?", default="failover", choices=["failover", "engine", "membership"], help="what to measure"
+    )
     parser.add_argument("--engine", choices=list(ON_ENGINES), default="embedded", help="Standfast's cluster layer (failover)")
     parser.add_argument("--json", action="store_true", help="one JSON document instead of a table")
     parser.add_argument(
@@ -196,7 +200,12 @@ def _options(words: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--stack", type=_some_of(STACKS), default=list(STACKS), metavar="NAME,...", help=", ".join(STACKS))
     parser.add_argument("--fault", type=_some_of(FAULTS), default=list(FAULTS), metavar="NAME,...", help=", ".join(FAULTS))
-    return parser.parse_args(words)
+    most = membership_bench.NODES_MAX
+    parser.add_argument("--nodes", type=_count, default=most, metavar="N", help=f"how many hosts, 3 to {most} (membership)")
+    options = parser.parse_args(words)
+    if not 3 <= options.nodes <= most:
+        parser.error(f"--nodes {options.nodes}: 3 to {most}")
+    return options
 
 
 def _count(text: str) -> int:

@@ -67,16 +67,20 @@ class Rows:
         mine = self.mine
         self._first_hand = {life: None for life in self._first_hand if life in mine}
         for row in gossip.rows:
-            if row.life == self.me or any(life.node not in self._votes for life in (row.life, *row.hears, *row.members)):
-                continue
             known = rows.get(row.life)
             is_own, is_settled = row.life == teller, row.life in self._first_hand
             is_newer = known is None or row.version > known.version
+            if not is_own and not is_newer:
+                continue  # most rows of most gossip: with 64 nodes nothing more may be done for them
+            if row.life == self.me or any(life.node not in self._votes for life in (row.life, *row.hears, *row.members)):
+                continue
             # What others said of it before may carry any number: its own first word counts whatever the numbers are.
             if (is_newer and (is_own or not is_settled)) or (is_own and not is_settled and row != known):
                 rows[row.life] = row
             if is_own and row.life in mine:
                 self._first_hand[row.life] = None
+        if all(before.get(life) is row for life, row in rows.items()):
+            return False
         self._rows = rows
         self._prune()
         if self._rows == before:
@@ -112,9 +116,8 @@ class Rows:
         """Where each node is. A view is known of all its members as soon as one of them tells, and of two the later one counts:
         else those who are still to tell would seem to be together in the view that they have left."""
         latest: dict[Life, ViewId] = {}
-        for row in self._rows.values():
-            for life in row.members:
-                latest[life] = max(latest.get(life, row.view), row.view)
+        for view, members in sorted({(row.view, row.members) for row in self._rows.values()}):  # few: most are in one
+            latest.update(dict.fromkeys(members, view))
         return {node: latest[life] for node, life in chosen.items() if life in latest}
 
     def _changed(self) -> None:
@@ -132,9 +135,12 @@ class Rows:
         while frontier:
             for life in self._rows[frontier.popleft()].hears:
                 row = self._rows.get(life)
-                if row is None or life in reached or len(named.union(row.hears, row.members)) > ROWS_MAX:
+                if row is None or life in reached:
                     continue
-                named.update(row.hears, row.members)
+                if not (named.issuperset(row.hears) and named.issuperset(row.members)):
+                    if len(named.union(row.hears, row.members)) > ROWS_MAX:
+                        continue
+                    named.update(row.hears, row.members)
                 reached[life] = row
                 frontier.append(life)
         self._rows = reached
