@@ -57,6 +57,7 @@ class Rows:
         """This node is in another view now."""
         mine = self._rows[self.me]
         self._rows[self.me] = Row(self.me, mine.version + 1, mine.hears, view, members)
+        self._prune()  # the members may be lives that nobody has named here before: what is told must still fit
         self.moves += 1
         self._digested()
 
@@ -152,6 +153,10 @@ class Rows:
         """The invariants, for tests and the simulator."""
         assert all(life == row.life for life, row in self._rows.items())
         assert self.digest == zlib.crc32(write_record(self.gossip()))
+        assert (
+            len(self._rows) == 1
+            or len({life for r in self._rows.values() for life in (r.life, *r.hears, *r.members)}) <= ROWS_MAX
+        )
 
 
 def _hearing(rows: Mapping[Life, Row]) -> dict[Life, tuple[Life, ...]]:
