@@ -13,9 +13,11 @@ Invariants, for each fault:
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -33,6 +35,7 @@ NAMES = ("test-node-1", "test-node-2", "test-node-3")
 STRANGER = "stranger"
 BACK_S = 80.0
 """A peer that was lost twice within a minute is left out for a minute at most (docs/adr/0017), and the machine may be slow."""
+GONE_S = 1.0
 FLAP_S = 1.0
 PEACE_S = 0.7
 DISK = "/var/lib/standfast"
@@ -290,8 +293,11 @@ def _kill_all(_: Storm, host: Host, __: Fault) -> None:
 
 
 def _boot(storm: Storm, host: Host, _: Fault) -> None:
-    """As systemd would, where it has ended."""
-    if host.daemons[-1].poll() is not None:
+    """As systemd would, where it has ended. The wrapper outside (nsenter) stops when its child is stopped, and nobody wakes it."""
+    daemon = host.daemons[-1]
+    daemon.send_signal(signal.SIGCONT)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        daemon.wait(GONE_S)
         storm.stack.boot_host(host)
 
 
