@@ -19,7 +19,7 @@ from standfast.cib import effects as cib_effects
 from standfast.cib.document import Cib, Version
 from standfast.cib.machine import CibMachine
 from standfast.cib.messages import decode_message
-from standfast.controller import actions, bookkeeping, coordinator, duty, messages, outbox, reading
+from standfast.controller import actions, bookkeeping, coordinator, duty, fences, messages, outbox, reading
 from standfast.controller.clients import Clients, changed_meanwhile
 from standfast.controller.clouds import Clouds
 from standfast.controller.coordinator import Coordinator
@@ -62,7 +62,7 @@ from standfast.engine.api import (
 )
 from standfast.executor import history
 from standfast.executor.api import CancelRecurring, Completed, OpStatus, Perform, Result
-from standfast.fencing.api import Finished, Run
+from standfast.fencing.api import Finished
 from standfast.openstack.api import Owned, Severed
 from standfast.openstack.machine import Announce
 
@@ -375,8 +375,8 @@ class Controller:
                         self._say.add(CancelRecurring(resource, action, interval_ms, ""))
             case Depart(target) if target == self.identity.id:
                 self._depart()
-            case messages.RunFence(target, job) if target == self.identity.id:
-                self._say.add(Run(job))
+            case (messages.RunFence(target) | messages.RecallFence(target)) as order if target == self.identity.id:
+                self._say.add(fences.for_room(order))
         if isinstance(envelope.order, Execute):
             request = envelope.order.request
             self._say.publish_operation(

@@ -20,7 +20,7 @@ from standfast.controller.clients import Asker, Clients
 from standfast.controller.coordinator import Coordinator
 from standfast.controller.coordinator import Effect as Decision
 from standfast.controller.effects import Wake
-from standfast.controller.messages import FenceAsked, FenceForgotten, FenceKnown, FenceNoted, FenceRan, RunFence
+from standfast.controller.messages import FenceAsked, FenceForgotten, FenceKnown, FenceNoted, FenceRan, RecallFence, RunFence
 from standfast.controller.outbox import Outbox
 from standfast.controller.roll import Roll
 from standfast.executor.history import TransitionKey
@@ -70,6 +70,7 @@ class Fences:
         self._aimed_at_us: set[str] = set()
         self._wishes: dict[int, FenceAsked] = {}
         self._patient_until_us: int | None = None
+        self._serves: NodeId | None = None
         self._decisions: list[Decision] = []
 
     # ---- the duty ------------------------------------------------------------------------------------------------
@@ -83,9 +84,8 @@ class Fences:
 
     def appointed(self) -> tuple[Decision, ...]:
         """This node coordinates (again): what it has in hand goes on, what another left pending is over."""
-        for record in self.history.records():
-            if record.phase is api.Phase.PENDING and record.id not in self._requests.pending:
-                self._note(_closed(record, self._say.now.wall_s, "its coordinator was lost"))
+        self._serve()
+        self._close()
         self._share()
         self._perform(self._requests.step(self._say.now.us, api.Members(self._present())))
         return self.take()
@@ -104,8 +104,22 @@ class Fences:
 
     def dismissed(self) -> None:
         """Another node coordinates."""
+        self._serve()
         self._requests.drop()
         self._aims.clear()
+
+    def _close(self) -> None:
+        """What is pending, and not in hand here, was another coordinator's."""
+        for record in self.history.records():
+            if record.phase is api.Phase.PENDING and record.id not in self._requests.pending:
+                self._note(_closed(record, self._say.now.wall_s, "another node coordinates since"))
+
+    def _serve(self) -> None:
+        """What another coordinator has ordered here, and has not begun, is left alone: the new one orders what it still wants.
+        Its first plan may know that the target is back, and nobody else would call the job back."""
+        last, self._serves = self._serves, self._roll.coordinator
+        if last not in (None, self._serves):
+            self._say.add(api.Recall("", "another node coordinates since"))
 
     def _share(self) -> None:
         """Whoever has come learns what was fenced."""
@@ -130,6 +144,7 @@ class Fences:
             "pacemaker-controld",
             self._roll.name(self._roll.local),
             delay_ms=int(delay) * 1000 if delay.isdigit() else 0,
+            may_lapse=meta.get("CRM_meta_stonith_action") != "on",
         )
         self._perform(self._requests.step(self._say.now.us, want))
         return self.take()
@@ -171,6 +186,8 @@ class Fences:
                 self._noted(record, replies)
             case FenceKnown(records):
                 self.history.merge(records)
+                if coordinates:
+                    self._close()
             case FenceForgotten(target):
                 self.history.forget(target)
         return self.take()
@@ -240,6 +257,10 @@ class Fences:
                     target = next((n for n in self._roll.present if self._roll.name(n) == node), None)
                     if target is not None:
                         self._say.propose(order=RunFence(target, job))
+                case api.CallBack(node, name, reason):
+                    target = next((n for n in self._roll.present if self._roll.name(n) == node), None)
+                    if target is not None:
+                        self._say.propose(order=RecallFence(target, name, reason))
                 case api.Began(name, want):
                     self._note(
                         api.Record(
@@ -291,6 +312,8 @@ class Fences:
 
     def _failed(self, ended: api.Ended, aim: _Aim) -> tuple[Decision, ...]:
         target, reason = ended.want.target, f"{ended.want.target} was not fenced: {ended.reason}"
+        if ended.lapsed:
+            return self._coordinator.unfulfilled(self._say.now.us, aim.key.action, reason, again=True)
         count = self._failures.get(target, 0) + 1
         if len(self._failures) < TARGETS_MAX or target in self._failures:
             self._failures[target] = count
@@ -338,6 +361,11 @@ def facts_of(plan: Fencing) -> api.Facts:
     devices = tuple(api.Device(d.id, d.agent, d.parameters, d.nodes, d.special) for d in plan.devices)
     levels = tuple(api.Level(level.index, level.kind, level.key, level.value, level.devices) for level in plan.levels)
     return api.Facts(devices, levels, plan.attributes, plan.timeout_ms)
+
+
+def for_room(order: RunFence | RecallFence) -> api.Run | api.Recall:
+    """The coordinator's order in the room's words."""
+    return api.Run(order.job) if isinstance(order, RunFence) else api.Recall(order.job, order.reason)
 
 
 def _client(who: str) -> tuple[NodeId, int]:

@@ -52,7 +52,15 @@ class RunFence(msgspec.Struct, frozen=True, tag="fence"):
     job: Job
 
 
-Order = Execute | Cancel | Forget | Depart | RunFence
+class RecallFence(msgspec.Struct, frozen=True, tag="unfence"):
+    """The coordinator's order: `target` leaves that job alone, if nothing has been done yet; it answers as it would else."""
+
+    target: NodeId
+    job: str
+    reason: str
+
+
+Order = Execute | Cancel | Forget | Depart | RunFence | RecallFence
 
 
 class Landed(msgspec.Struct, frozen=True, tag="landed"):

@@ -22,13 +22,13 @@ from standfast.controller.messages import Envelope
 from standfast.controller.roll import Roll
 from standfast.engine.api import Broadcast
 from standfast.executor.api import ExecutorInput
-from standfast.fencing.api import Run
+from standfast.fencing.api import Recall, Run
 from standfast.openstack.machine import CloudInput
 
 ENVELOPE, CIB = b"E", b"C"
 """The first byte of every payload: an envelope, or a message of the replicated CIB."""
 
-Effect = NodeEffect | ExecutorInput | IpInput | CloudInput | Run
+Effect = NodeEffect | ExecutorInput | IpInput | CloudInput | Run | Recall
 
 
 class Outbox:

@@ -73,12 +73,13 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """How a job ended. `unfit` says that the device answered that it is not the target's."""
+    """How a job ended. `unfit` says that the device answered that it is not the target's; `recalled` that nothing was done."""
 
     job: str
     ok: bool
     reason: str = ""
     unfit: bool = False
+    recalled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,8 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """Fence `target`: `action` is reboot | off | on. `who` comes back in Ended; the same wish again joins the one in hand."""
+    """Fence `target`: `action` is reboot | off | on. `who` comes back in Ended; the same wish again joins the one in hand. One
+    that `may_lapse` is about a node that is gone: when that takes part again, and nothing has been done to it, it is let be."""
 
     target: str
     action: str
@@ -111,6 +113,7 @@ class Want:
     origin: str
     delay_ms: int = 0
     timeout_ms: int = 0
+    may_lapse: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +146,14 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class Recall:
+    """The coordinator's wish that this node leave a job alone, if nothing has been done to the target yet; "" means all jobs."""
+
+    job: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class AgentEnded:
     """A process that Launch started has ended. `rc` is None when it could not be started at all."""
 
@@ -159,7 +170,7 @@ class TimerFired:
 
 
 RequestInput = Want | Heard | Members | Confirmed | TimerFired
-RunnerInput = Run | AgentEnded | TimerFired
+RunnerInput = Run | Recall | AgentEnded | TimerFired
 
 # ---- effects --------------------------------------------------------------------------------------------------------
 
@@ -173,6 +184,15 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
+class CallBack:
+    """Have `node` leave a job alone, if it can; how the job ends is heard in any case."""
+
+    node: str
+    job: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Began:
     """A fencing is under way, for everybody to know."""
 
@@ -182,7 +202,8 @@ class Began:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """It is over. `who` are all that asked; `is_final` says that trying again is pointless until something changes."""
+    """It is over. `who` are all that asked; `is_final` says that trying again is pointless until something changes; `lapsed` that
+    the target came back first, and nothing was done to it."""
 
     id: str
     want: Want
@@ -191,6 +212,7 @@ class Ended:
     delegate: str
     reason: str
     is_final: bool = False
+    lapsed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,5 +254,5 @@ class Tell:
     report: Report
 
 
-RequestEffect = Order | Began | Ended | SetTimer | Tell
+RequestEffect = Order | CallBack | Began | Ended | SetTimer | Tell
 RunnerEffect = Launch | End | Finished | SetTimer | Tell

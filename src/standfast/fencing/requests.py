@@ -3,7 +3,13 @@
 One alternative after the other; in one, every step must succeed; each step is tried on one node after the other. A turning on
 after all were turned off may fail: the node is fenced, and says so itself when it does not come back.
 
-Invariants (`check`): one request per target; it has exactly one job on its way; it ends at its deadline at the latest.
+A wish of the plan is about a node that is gone. When that takes part again before anything was done to it, the job is called
+back, and nobody else is asked: to fence it now would take down what has just come up. That is safe, for what waits for the
+fencing is told that there was none, and the plan is made anew; if that still wants it (a stop that failed there), it is done
+then. What has begun at a device goes on, and people's own wishes are never called back.
+
+Invariants (`check`): one request per target; it has exactly one job on its way; it ends at its deadline at the latest; what is
+called back has done nothing to its target so far, and nobody but plans has asked for it.
 """
 
 from __future__ import annotations
@@ -14,6 +20,7 @@ from standfast.base.report import Report, notice, warning
 from standfast.fencing import devices, values
 from standfast.fencing.api import (
     Began,
+    CallBack,
     Confirmed,
     Device,
     Ended,
@@ -41,7 +48,8 @@ A_HUMAN = "a human"
 
 @dataclass(slots=True)
 class _Request:
-    """`alternatives` are what is left to try, the first one now; `step` is the place in it; `nodes` may still try this step."""
+    """`alternatives` are what is left to try, the first one now; `step` is the place in it; `nodes` may still try this step.
+    `was_away`: the target did not take part at some time since it was asked for."""
 
     id: str
     want: Want
@@ -54,6 +62,9 @@ class _Request:
     job: Job | None = None
     answer_by_us: int = 0
     delayed: bool = False
+    was_away: bool = False
+    may_lapse: bool = False
+    called_back: bool = False
     reasons: list[str] = field(default_factory=list)
 
 
@@ -108,6 +119,9 @@ class Requests:
         old = self._requests.get(want.target)
         if old is not None and old.want.action == want.action and len(old.who) < WAITING_MAX:
             old.who.append(want.who)
+            old.may_lapse &= want.may_lapse
+            old.was_away = want.target not in self._present
+            old.called_back = False  # it is wanted as things are now
             return
         self._count += 1
         name = f"{self._entropy}-{self._count}"
@@ -123,7 +137,8 @@ class Requests:
         total_ms = sum(self._timeout_ms(step, want) for chain in alternatives for step in chain)
         most_ms = max(values.delay_ms(d.parameters, want.target, 0) + self._delay_max_ms(d) for c in alternatives for d, _ in c)
         deadline_us = self._now_us + (total_ms * 12 // 10 + want.delay_ms + most_ms + ANSWER_MARGIN_MS) * 1000
-        request = _Request(name, want, [want.who], list(alternatives), deadline_us)
+        request = _Request(name, want, [want.who], list(alternatives), deadline_us, may_lapse=want.may_lapse)
+        request.was_away = want.target not in self._present
         self._requests[want.target] = request
         self._out.append(Began(name, want))
         self._begin_step(request)
@@ -133,9 +148,14 @@ class Requests:
         if found is None or found.node != node:
             return
         if ran.ok:
+            found.called_back = found.may_lapse = False  # it was hit: the rest has to follow
             self._step_done(found)
+        elif ran.recalled and not found.called_back:
+            found.nodes.insert(0, node)  # called back, and wanted again meanwhile
+            self._order(found)
         else:
-            self._step_failed(found, f"{found.node}: {ran.reason}", unfit=ran.unfit)
+            reason = ran.reason if ran.recalled else f"{found.node}: {ran.reason}"
+            self._step_failed(found, reason, unfit=ran.unfit)
 
     def _members(self, present: tuple[str, ...]) -> None:
         self._present = present
@@ -144,6 +164,17 @@ class Requests:
                 self._out.append(Order(request.node, request.job))
             else:
                 self._step_failed(request, f"{request.node} was lost while it fenced {request.want.target}")
+        for request in list(self._requests.values()):
+            self._call_back(request)
+
+    def _call_back(self, request: _Request) -> None:
+        """The target may have come, or gone."""
+        if request.want.target not in self._present:
+            request.was_away, request.called_back = True, False
+        elif request.was_away and request.may_lapse and request.step == 0 and request.job is not None:
+            request.called_back = True
+            reason = f"{request.want.target} came back before it was fenced"
+            self._out.append(CallBack(request.node, request.job.id, reason))
 
     def _confirmed(self, target: str) -> None:
         request = self._requests.pop(target, None)
@@ -199,6 +230,9 @@ class Requests:
             self._end(request, ok=True)
 
     def _step_failed(self, request: _Request, reason: str, *, unfit: bool = False) -> None:
+        if request.called_back:
+            self._end(request, ok=False, reason=reason, lapsed=True)
+            return
         request.reasons.append(reason)
         _, action = request.alternatives[0][request.step]
         if action == "on" and request.want.action == "reboot":
@@ -218,11 +252,12 @@ class Requests:
         else:
             self._end(request, ok=False, reason="; ".join(request.reasons[-3:]))
 
-    def _end(self, request: _Request, *, ok: bool, reason: str = "") -> None:
+    def _end(self, request: _Request, *, ok: bool, reason: str = "", lapsed: bool = False) -> None:
         del self._requests[request.want.target]
         if ok:
             self._out.append(Tell(notice("fencing.done", f"{request.want.target} is fenced ({request.want.action})", "", "")))
-        self._out.append(Ended(request.id, request.want, tuple(request.who), ok, request.node if ok else "", reason))
+        who, delegate = tuple(request.who), request.node if ok else ""
+        self._out.append(Ended(request.id, request.want, who, ok, delegate, reason, lapsed=lapsed))
 
     def _timeout_ms(self, step: Step, want: Want) -> int:
         device, action = step
@@ -241,6 +276,7 @@ class Requests:
             assert target == request.want.target, target
             assert request.job is not None, f"nothing is under way for {target}"
             assert request.alternatives, f"nothing is left to try for {target}"
+            assert not request.called_back or (request.may_lapse and request.step == 0), f"{target} was hit, or meant by people"
         assert len(self._requests) <= REQUESTS_MAX
 
 

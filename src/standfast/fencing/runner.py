@@ -25,6 +25,7 @@ from standfast.fencing.api import (
     Launch,
     Pairs,
     Ran,
+    Recall,
     Run,
     RunnerEffect,
     RunnerInput,
@@ -44,7 +45,7 @@ REASON_CHARS_MAX = 300
 
 
 class Stage(Enum):
-    """See the module. CHECK is list or status, PROOF is status after an off."""
+    """See the module. CHECK is list or status, PROOF is status after an off. Up to DELAY nothing has been done to the target."""
 
     QUEUED = auto()
     ABILITIES = auto()
@@ -54,6 +55,9 @@ class Stage(Enum):
     TURN_ON = auto()
     PROOF = auto()
     PAUSE = auto()
+
+
+HARMLESS = frozenset({Stage.QUEUED, Stage.ABILITIES, Stage.CHECK, Stage.DELAY})
 
 
 @dataclass(slots=True)
@@ -107,6 +111,9 @@ class Runner:
         match event:
             case Run(job):
                 self._take(job)
+            case Recall(name, reason):
+                for work in [w for w in self._works.values() if name in ("", w.job.id)]:
+                    self._recall(work, reason)
             case AgentEnded():
                 self._ended(event)
             case _:
@@ -130,6 +137,12 @@ class Runner:
             return
         delay = self._delay_ms(job)
         self._works[job.id] = _Work(job, self._now_us + (job.timeout_ms + delay) * 1000, action=job.action)
+
+    def _recall(self, work: _Work, reason: str) -> None:
+        """What has begun at the device goes on: nobody could say what it has done."""
+        if work.stage in HARMLESS:
+            self._end_process(work)
+            self._finish(work, ok=False, reason=reason, recalled=True)
 
     def _start_queued(self) -> None:
         busy: dict[str, int] = {}
@@ -307,11 +320,7 @@ class Runner:
 
     def _too_late(self, work: _Work) -> None:
         stage = work.stage
-        if work.run:
-            self._out.append(End(work.run, force=False))
-            self._ending[work.run] = _Ending(self._now_us + TERM_PATIENCE_US)
-            self._runs.pop(work.run, None)
-            work.run = 0
+        self._end_process(work)
         if stage is Stage.TURN_ON:
             self._finish(work, ok=True)
             return
@@ -322,14 +331,21 @@ class Runner:
         reason = f"Fence agent did not complete within {within} ms" if stage is Stage.ACT else f"no answer in time to {doing}"
         self._finish(work, ok=False, reason=reason)
 
-    def _finish(self, work: _Work, *, ok: bool, reason: str = "", unfit: bool = False) -> None:
+    def _end_process(self, work: _Work) -> None:
+        if work.run:
+            self._out.append(End(work.run, force=False))
+            self._ending[work.run] = _Ending(self._now_us + TERM_PATIENCE_US)
+            self._runs.pop(work.run, None)
+            work.run = 0
+
+    def _finish(self, work: _Work, *, ok: bool, reason: str = "", unfit: bool = False, recalled: bool = False) -> None:
         job = work.job
         del self._works[job.id]
-        ran = Ran(job.id, ok, reason[:REASON_CHARS_MAX], unfit)
+        ran = Ran(job.id, ok, reason[:REASON_CHARS_MAX], unfit, recalled)
         self._done[job.id] = ran
         while len(self._done) > KEPT_MAX:
             del self._done[next(iter(self._done))]
-        if not ok and not unfit:
+        if not ok and not unfit and not recalled:
             what = f"{job.device} did not {job.action} {job.target}"
             self._out.append(Tell(error("fencing.failed", what, reason, f"try the agent by hand: {job.agent} -o status")))
         self._out.append(Finished(ran))

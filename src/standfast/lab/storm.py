@@ -293,7 +293,7 @@ def _kill_all(_: Storm, host: Host, __: Fault) -> None:
 
 
 def _boot(storm: Storm, host: Host, _: Fault) -> None:
-    """As systemd would, where it has ended. The wrapper outside (nsenter) stops when its child is stopped, and nobody wakes it."""
+    """As systemd would, where it has ended. The wrapper outside (nsenter) stops with its child, and nothing inside wakes it."""
     daemon = host.daemons[-1]
     daemon.send_signal(signal.SIGCONT)
     with contextlib.suppress(subprocess.TimeoutExpired):

@@ -277,6 +277,56 @@ def test_a_delayed_device_waits() -> None:
     assert "n2 reboot n1" in rig.asked
 
 
+def away_and_back(name: str, back_after_s: float, delay_base: str) -> FencedRig:
+    """A node is cut off from the two others for that long; its fencing waits for its delay."""
+    rig = fenced(3, device(pcmk_host_list="n1 n2 n3", pcmk_delay_base=delay_base))
+    rig.install(*(host.id for host in rig.hosts.values() if host.name != name))
+    rig.run(back_after_s)
+    if rig.host(name).is_up:
+        rig.install(1, 2, 3)
+    rig.run(20)
+    return rig
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("n3", "n3 came back before it was fenced"), ("n1", "another node coordinates since")]
+)
+def test_a_node_that_comes_back_before_it_was_fenced_is_let_be(name: str, reason: str) -> None:
+    """The lowest takes the duty when it comes back, and what the others were ordered before it does is void."""
+    rig = away_and_back(name, 2, "9s")
+    assert [a for a in rig.asked if "reboot" in a] == []
+    assert rig.fencings("n1") == rig.fencings("n2") == [(name, "reboot", "failed", "")]
+    assert rig.status("n2")["fencing"][0]["reason"] == reason
+    assert rig.where()["dummy"] == "n1"
+    assert [line for line in rig.ran if line.endswith("start")] == [], "nothing was recovered for a fencing that was not"
+
+
+@pytest.mark.parametrize("name", ["n1", "n3"])
+@pytest.mark.parametrize("moment_ms", range(0, 1200, 75))
+def test_a_node_comes_back_at_any_moment_of_its_fencing(moment_ms: int, name: str) -> None:
+    rig = away_and_back(name, moment_ms / 1000, "500ms")
+    hit = [a for a in rig.asked if f"reboot {name}" in a]
+    assert len(hit) <= 1
+    assert rig.host(name).is_up is not bool(hit)
+    if hit:
+        rig.install(*(host.id for host in rig.hosts.values() if host.name != name))  # the layer notices that it is gone
+        rig.run(3)
+    assert [p for _, _, p, _ in rig.fencings("n2") if p == "pending"] == []
+    assert (rig.where("n2")["dummy"] == "n1") is not (bool(hit) and name == "n1")
+    assert not rig.node(name, "n2")["unclean"]
+
+
+def test_what_a_person_wants_is_done_though_the_node_comes_back() -> None:
+    rig = fenced(3, device(pcmk_host_list="n1 n2 n3", pcmk_delay_base="9s"))
+    rig.install(1, 2)
+    rig.run(1)
+    rig.ask("n2", "fence", node="n3", wait=False)
+    rig.run(1)
+    rig.install(1, 2, 3)
+    rig.run(20)
+    assert [a for a in rig.asked if "reboot n3" in a] in (["n1 reboot n3"], ["n2 reboot n3"])
+
+
 @pytest.mark.parametrize("moment_ms", range(0, 700, 20))
 def test_the_coordinator_is_lost_at_any_moment_of_a_fencing(moment_ms: int) -> None:
     """n1 is lost, and n2, which coordinates its fencing, a little later: n3 fences both, and starts what n1 had."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +16,7 @@ from standfast.fencing.api import (
     Launch,
     Phase,
     Ran,
+    Recall,
     Record,
     Run,
     RunnerEffect,
@@ -45,14 +47,14 @@ class Bench:
         self.running: dict[int, str] = {}
         self.timer_us: int | None = None
 
-    def feed(self, event: Run | AgentEnded | TimerFired) -> None:
+    def feed(self, event: Run | Recall | AgentEnded | TimerFired) -> None:
         queue = [event]
         while queue:
             for effect in self.runner.step(self.now_us, queue.pop(0)):
                 queue += self.perform(effect)
             self.runner.check()
 
-    def perform(self, effect: RunnerEffect) -> list[Run | AgentEnded | TimerFired]:
+    def perform(self, effect: RunnerEffect) -> list[Run | Recall | AgentEnded | TimerFired]:
         match effect:
             case Launch(run, _, _, stdin):
                 action = stdin.decode().split("\n")[0].removeprefix("action=")
@@ -188,3 +190,54 @@ def test_the_history_is_bounded_and_ended_stays_ended() -> None:
     assert all(r.phase is Phase.FAILED for r in history.records())
     history.forget("n1")
     assert history.records() == ()
+
+
+BACK = Ran("j1", ok=False, reason="back", recalled=True)
+
+
+@pytest.mark.parametrize("hangs", ["metadata", "list"])
+def test_what_has_done_nothing_yet_is_left_alone_when_it_is_called_back(hangs: str) -> None:
+    bench = Bench("on", "off", "list", **{hangs: None})
+    bench.feed(Run(job(pcmk_host_check="dynamic-list")))
+    bench.feed(Recall("j1", "back"))
+    assert bench.ran == [BACK]
+    bench.run()
+    assert "off" not in bench.asked
+    bench.feed(Run(job()))
+    assert bench.ran == [BACK, BACK], "ordered again, it says so again"
+
+
+def test_neither_a_delayed_nor_a_queued_one_is_carried_out_when_it_is_called_back() -> None:
+    bench = Bench("on", "off")
+    bench.feed(Run(job(pcmk_delay_base="9s")))
+    bench.feed(Run(job(number=2)))
+    bench.feed(Recall("j2", "back"))
+    bench.feed(Recall("j1", "back"))
+    assert [(ran.job, ran.recalled) for ran in bench.ran] == [("j2", True), ("j1", True)]
+    bench.run()
+    assert "off" not in bench.asked
+
+
+@pytest.mark.parametrize("hangs", ["off", "status"])
+def test_what_has_begun_goes_on_though_it_is_called_back(hangs: str) -> None:
+    bench = Bench("on", "off", "status", **{hangs: None})
+    bench.feed(Run(job()))
+    bench.feed(Recall("j1", "back"))
+    assert bench.ran == []
+    bench.run()
+    assert [ran.recalled for ran in bench.ran] == [False]
+
+
+def test_all_that_was_ordered_by_another_is_called_back_at_once() -> None:
+    bench = Bench("on", "off", off=None)
+    bench.feed(Run(job()))
+    bench.feed(Run(job(number=2)))
+    bench.feed(Run(job(number=3)))
+    bench.feed(Recall("", "another coordinates"))
+    assert [(ran.job, ran.recalled) for ran in bench.ran] == [("j2", True), ("j3", True)]
+
+
+def test_a_job_that_nobody_knows_is_not_called_back() -> None:
+    bench = Bench("on", "off")
+    bench.feed(Recall("j1", "back"))
+    assert bench.ran == []
