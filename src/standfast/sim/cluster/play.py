@@ -28,7 +28,7 @@ SERVED_US = 16 * US_PER_S
 FENCED_US = 45 * US_PER_S
 """With a power switch: a node that was not seen yet is fenced after 20 s, and boots."""
 
-UNDER_WAY_US = 90 * US_PER_S  # an agent may hang for stonith-timeout (60 s), and what waited behind it comes after
+UNDER_WAY_US = 30 * US_PER_S
 CALM_OF_SHOTS_US = 30 * US_PER_S
 REPAIR_US = 500 * US_PER_MS
 HUNG_US = 5 * US_PER_S  # longer than the service's operations may take
@@ -236,7 +236,7 @@ class Player:
 
     def _no_shots(self) -> None:
         """L5: when all is well, nobody of the core is fenced any more."""
-        self.world.run(UNDER_WAY_US)  # what was asked for while something was wrong is carried out, as Pacemaker does
+        self.world.run(UNDER_WAY_US)  # what was asked for while something was wrong is carried out; what waits lapses
         fenced = self.world.switch.fenced
         before = {node: fenced.get(node, 0) for node in self.plan.core}
         self.world.run(CALM_OF_SHOTS_US)
