@@ -111,11 +111,12 @@ def _wide(port: Port, node: str, ip: str, found: Survey) -> Iterator[Finding]:
 
 def _addresses(wish: Wish, found: Survey) -> Iterator[Finding]:
     seen = found.outcome.seen
-    for trouble in plan(wish, seen).troubles:
-        yield Finding(trouble.report)
+    troubles = plan(wish, seen).troubles
+    yield from (Finding(trouble.report) for trouble in troubles)
+    hopeless = {trouble.address for trouble in troubles if not trouble.node}
     for item in wish.addresses:
         home = home_of(item, wish, seen)
-        if home is None:
+        if home is None or item.address in hopeless:  # to allow it is no remedy, then
             continue
         port = own_port(item.address, seen, home.network)
         if port is None and home.has_subnet and model.is_single(item.address) and wish.mode is not Mode.EXCLUSIVE:
@@ -130,7 +131,8 @@ def _addresses(wish: Wish, found: Survey) -> Iterator[Finding]:
                     error("openstack.missing", what, why, f"crm openstack allow {item.resource or item.address}"), "allow"
                 )
         yield from _floating(wish, item, port, found)
-    for port in found.strangers:
+    addresses = [item.address for item in wish.addresses]
+    for port in (port for port in found.strangers if any(port.allows(ip) for ip in addresses)):
         what = (
             f"port {port.id}, which is no node's, allows {', '.join(i.address for i in wish.addresses if port.allows(i.address))}"
         )

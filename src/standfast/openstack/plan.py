@@ -178,7 +178,7 @@ def plan(wish: Wish, seen: Seen, blocked: Iterable[tuple[str, str]] = ()) -> Pla
             continue
         home = home_of(item, wish, seen)
         if home is None:
-            made.troubles.append(Trouble(item.address, "", _homeless(item)))
+            made.troubles.append(Trouble(item.address, "", _homeless(item, wish, seen)))
             continue
         if home.has_subnet and is_single(item.address) and not _has_port(made, wish, seen, item, home):
             continue
@@ -392,7 +392,17 @@ def _kept(ip: str, seen: Seen) -> tuple[str, ...]:
 # ---- what is said -------------------------------------------------------------------------------------------------------
 
 
-def _homeless(item: AddressWish) -> Report:
+def _homeless(item: AddressWish, wish: Wish, seen: Seen) -> Report:
+    if not seen.ports:
+        names = ", ".join(node.name for node in wish.nodes)
+        what = f"{item.label} cannot be looked after: no port of {names} is seen"
+        if any(node.nics or node.server for node in wish.nodes):
+            why = "the nodes have said which they have, and these credentials do not see them"
+            return error(
+                "openstack.no-port", what, why, "openstack port list, with the same credentials: is it the right project?"
+            )
+        why = "they have not said which they have (which they do once openstack-cloud is set), and no server has such a name"
+        return error("openstack.no-port", what, why, "crm configure property openstack-cloud=NAME, or --nodes SERVER,SERVER")
     why = "no subnet of the nodes' ports contains it, and they have several networks or none"
     return error("openstack.no-network", f"{item.label} belongs to no network of the nodes", why, "crm openstack status")
 

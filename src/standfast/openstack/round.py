@@ -86,6 +86,8 @@ class Outcome:
     outage: Verdict | None = None
     detail: str = ""
     retry_after_s: int | None = None
+    is_unset: bool = False
+    """Nobody was asked: this host's own settings do not say whom, or with what."""
     calls: int = 0
     writes: int = 0
     moved: list[tuple[str, str]] = field(default_factory=list)
@@ -554,6 +556,7 @@ class Round:
     def _outage(self, answer: Verdict, reply: Reply) -> None:
         outcome = self.outcome
         outcome.outage, outcome.detail, outcome.retry_after_s = answer, replies.detail(reply), reply.retry_after_s
+        outcome.is_unset = reply.fault is Fault.SETTINGS
 
 
 def _has(port: Port, ip: str) -> bool:

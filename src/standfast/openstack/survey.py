@@ -18,6 +18,8 @@ from standfast.openstack.replies import Verdict, verdict
 from standfast.openstack.round import DVR_OWNER, Batch, Memory, Outcome, Round
 from standfast.openstack.wish import Mode, Wish
 
+STRANGER_FIELDS = tuple(("fields", name) for name in ("id", "mac_address", "device_owner", "device_id", "allowed_address_pairs"))
+"""All ports of the networks are looked through: Neutron takes no filter by pair (400, "invalid attribute for filtering")."""
 OVN_OWNER = "network:distributed"
 """The device_owner of ML2/OVN's metadata ports: where there is one, the network is OVN's."""
 
@@ -25,8 +27,8 @@ OVN_OWNER = "network:distributed"
 @dataclass(slots=True)
 class Survey:
     """What was found. Networks, groups and servers are as the services show them, by id; `floating` are floating IPs of the ports
-    in question, and of the project where they were asked for; `strangers` are ports outside the cluster that allow one of its
-    addresses; `may_write` None where it was not tried."""
+    in question, and of the project where they were asked for; `strangers` are the networks' ports that are
+    no node's; `may_write` None where it was not tried."""
 
     outcome: Outcome = field(default_factory=Outcome)
     networks: dict[str, Json] = field(default_factory=dict)
@@ -85,7 +87,7 @@ def _deeper(wish: Wish, found: Survey, networks: list[str]) -> dict[str, Request
     }
     singles = [item.address for item in wish.addresses]
     if singles:
-        batch["strangers"] = requests.list_ports("allowed_address_pairs", [f"ip_address={ip}" for ip in singles])
+        batch["strangers"] = requests.list_ports("network_id", networks, *STRANGER_FIELDS)
     for port in list(seen.ports.values()):
         if port.device:
             batch[f"server {port.device}"] = Request(Service.COMPUTE, "GET", f"/servers/{port.device}")
@@ -129,7 +131,7 @@ def _sort(found: Survey, name: str, body: Json) -> None:
             owners = [port.owner for port in model.ports(body)]
             found.is_dvr, found.is_ovn = DVR_OWNER in owners, OVN_OWNER in owners
         case "strangers":
-            found.strangers = tuple(p for p in model.ports(body) if p.id not in found.outcome.seen.ports)
+            found.strangers = tuple(port for port in model.ports(body) if port.id not in found.outcome.seen.ports)
         case "server":
             if name == "server groups":
                 found.server_groups = model.objects(body, "server_groups")

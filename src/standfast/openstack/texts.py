@@ -29,12 +29,11 @@ def said(action: Action) -> Report:
         case SetPort(node, port, None, None, mark=Mark(by)):
             return notice("openstack.returned", f"port {port.id} of {node} is as it was before {by} fenced it")
         case SetPort(node, port):
-            where = f"on port {port.id} of {node}" if node else f"on port {port.id}, whose node has left the configuration"
+            where = f"port {port.id} of {node}" if node else f"port {port.id}, whose node has left the configuration"
             more, less = ", ".join(action.gives), ", ".join(action.takes)
-            text = "; ".join(
-                part for part in (f"{more} is allowed" if more else "", f"{less} is taken away" if less else "") if part
-            )
-            return notice("openstack.allowed" if more else "openstack.revoked", f"{text} {where}")
+            what = f"{more} is allowed on {where}" if more else f"{less} is taken away from {where}"
+            what += f"; {less} is taken away" if more and less else ""
+            return notice("openstack.allowed" if more else "openstack.revoked", what)
 
 
 def refused(action: Action, answer: Verdict, reply: Reply) -> Report:

@@ -120,6 +120,8 @@ class FakeCloud:
         known: dict[str, list[Json]] = {"ports": list(self.ports.values()), "subnets": self.subnets}
         items = known.get(kind, self.others.get(kind, []))
         query = tuple(pair for pair in query if pair[0] != "fields")
+        if any(name == "allowed_address_pairs" for name, _ in query):  # neutron/api/api_common.py, with filter validation
+            return _error(400, "HTTPBadRequest", "['allowed_address_pairs'] is invalid attribute for filtering")
         for name in dict.fromkeys(name for name, _ in query):
             values = [value for key, value in query if key == name]
             items = [item for item in items if any(_matches(item, name, value) for value in values)]
@@ -231,8 +233,6 @@ class FakeCloud:
 def _matches(item: Json, name: str, value: str) -> bool:
     if name == "fixed_ips":
         return any(fixed["ip_address"] == value.partition("=")[2] for fixed in item["fixed_ips"])
-    if name == "allowed_address_pairs":
-        return any(pair["ip_address"] == value.partition("=")[2] for pair in item[name])
     return bool(item.get(name) == value)
 
 

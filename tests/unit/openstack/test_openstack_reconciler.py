@@ -485,6 +485,29 @@ def test_an_address_that_a_node_had_before_is_left_alone_and_named() -> None:
     assert rig.codes == ["openstack.own-address"]
 
 
+def test_a_cloud_that_no_file_names_is_no_outage_of_the_cloud() -> None:
+    rig = Rig()
+    for _ in range(50):
+        rig.cloud.inject(lambda _: Reply(fault=Fault.SETTINGS, detail="ConfigException: Cloud lab was not found."))
+    rig.want(VIP)
+    rig.run(40)
+    (said,) = [report for report in rig.reports if report.code == "openstack.settings"]
+    assert said.severity == "error"
+    assert "Cloud lab was not found" in said.why
+    assert "clouds.yaml" in said.remedy
+
+
+def test_ports_that_these_credentials_do_not_see_are_named_as_that() -> None:
+    rig = Rig()
+    wish = rig.wish(VIP)
+    rig.cloud.ports.clear()
+    rig.say(Wished(wish, "a"))
+    rig.run(40)
+    (said,) = [report for report in rig.reports if report.code == "openstack.no-port"]
+    assert "no port of a, b is seen" in said.what
+    assert "is it the right project?" in said.remedy
+
+
 def test_exclusive_reserves_the_address_while_nobody_holds_it() -> None:
     rig = Rig()
     rig.want(VIP, mode=Mode.EXCLUSIVE)

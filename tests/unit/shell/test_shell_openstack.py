@@ -268,6 +268,23 @@ def test_a_stranger_may_send_from_the_address(rig: Rig) -> None:
     assert codes(rig) == ["openstack.stranger"]
 
 
+def test_the_wrong_projects_credentials_see_no_port(rig: Rig) -> None:
+    for own in rig.nodes:
+        del rig.cloud.ports[own]
+    rig.cloud.servers.clear()
+    good, _, err = rig.run("allow ha-vip")
+    assert not good
+    assert "no port of test-node-1, test-node-2 is seen" in err
+    assert "no server has such a name" in err
+
+
+def test_what_somebody_else_has_is_said_once_and_not_to_be_allowed(rig: Rig) -> None:
+    rig.run("allow ha-vip")
+    rig.cloud.add_port(NET, "172.16.0.109", "somebody")
+    assert not rig.run("allow 172.16.0.109")[0]
+    assert codes(rig) == ["openstack.used"]
+
+
 def test_the_clusters_datagrams_are_blocked_and_let_in(rig: Rig) -> None:
     rig.run("allow ha-vip")
     rig.cloud.others["security-groups"] = [{**GROUP, "security_group_rules": []}]
