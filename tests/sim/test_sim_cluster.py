@@ -36,6 +36,13 @@ def served(nodes: int = 3, **settings: object) -> Cluster:
     return world
 
 
+def test_half_of_the_pairs_that_may_shoot_have_a_switch_and_some_of_these_wait() -> None:
+    pairs = [setting for seed in range(1, 400) if (setting := draw(seed).setting).two_node]
+    fenced = [setting for setting in pairs if setting.fencing]
+    assert len(pairs) // 4 < len(fenced) < len(pairs)
+    assert {setting.delay for setting in fenced} == {"", "base", "max"}
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_whole_nodes_keep_their_promises(seed: int) -> None:
     outcome = Player(draw(seed)).play()
@@ -51,6 +58,23 @@ def test_a_frozen_holder_is_followed_when_its_kernel_has_let_go() -> None:
     world.go_on(NodeId(1))
     world.run(3 * US_PER_S)
     assert world.oracle.tally.holders == [2]
+
+
+@pytest.mark.parametrize("delay", ["", "base", "max"])
+def test_two_nodes_with_a_power_switch_never_both_have_the_address_when_they_are_parted(delay: str) -> None:
+    world = served(nodes=2, two_node=True, fencing=True, delay=delay)
+    world.cut_wire(NodeId(1), NodeId(2), 0)
+    world.cut_wire(NodeId(2), NodeId(1), 0)
+    world.run(20 * US_PER_S)
+    shots = dict(world.switch.fenced)
+    world.network.heal()
+    world.segment.heal()
+    world.run(40 * US_PER_S)
+    assert shots
+    if delay == "base":
+        assert shots == {2: 1}  # whoever shoots n1 waits: n1 is always the one that shoots
+    assert world.oracle.tally.overlaps == 0
+    assert len(world.oracle.tally.holders) == 1
 
 
 def test_the_plan_for_a_lost_node_was_ready() -> None:

@@ -88,8 +88,7 @@ def conf(engine: str, lab: Lab, nodes: list[str]) -> str:
     """corosync.conf of a cluster of these hosts, plain and unencrypted for corosync itself (the lab's network is nobody
     else's)."""
     entries = "".join(
-        f"  node {{\n    ring0_addr: {lab.hosts[name].address}\n    nodeid: {n}\n    name: {name}\n  }}\n"
-        for n, name in enumerate(nodes, 1)
+        f"  node {{\n{_addresses(lab.hosts[name])}    nodeid: {n}\n    name: {name}\n  }}\n" for n, name in enumerate(nodes, 1)
     )
     etcd_address = lab.hosts[STORE].address if STORE in lab.hosts else ""
     transport = "transport: udpu" if engine == "corosync" else "transport: knet"
@@ -98,6 +97,10 @@ def conf(engine: str, lab: Lab, nodes: list[str]) -> str:
         f"nodelist {{\n{entries}}}\nquorum {{\n  provider: corosync_votequorum\n}}\n"
         f"logging {{\n  to_stderr: yes\n  to_syslog: no\n}}\n" + own_section(engine, etcd_address)
     )
+
+
+def _addresses(host: Host) -> str:
+    return "".join(f"    ring{link}_addr: {address}\n" for link, address in enumerate((host.address, *host.further)))
 
 
 class Client:
@@ -199,10 +202,10 @@ def event_of(fields: dict[str, Any]) -> ClientEvent:
 class Cluster:
     """Nodes with one engine and a client each. Use as a context manager; `check` holds all of it to the contract."""
 
-    def __init__(self, engine: str, count: int = 3) -> None:
+    def __init__(self, engine: str, count: int = 3, links: int = 1) -> None:
         self.engine = engine
         self.names = [f"n{n}" for n in range(1, count + 1)]
-        self.lab = Lab([*self.names, *([STORE] if engine == "etcd" else [])])
+        self.lab = Lab([*self.names, *([STORE] if engine == "etcd" else [])], links=links)
         self.history = History(PROMISES[engine], LEASE_MS * US_PER_MS, client_holds=engine != "embedded")
         self.clients: dict[str, Client] = {}
         try:

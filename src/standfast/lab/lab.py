@@ -40,6 +40,8 @@ class Host(Space):
     def __init__(self, name: str, address: str) -> None:
         super().__init__(name, host=True)
         self.address = address
+        self.further: list[str] = []
+        """Its addresses on the networks beyond the first."""
         self.path = path_of_commands()
         self.run(["sh", "-c", _FILES])
         self.responder: Responder | None = None
@@ -94,8 +96,9 @@ class Host(Space):
 class Lab:
     """`with Lab(["test-node-1", "test-node-2"]) as lab:` - everything in it is gone afterwards."""
 
-    def __init__(self, names: list[str], client: str = "client", others: tuple[str, ...] = ()) -> None:
-        """`names` are the cluster's nodes; `others` are hosts beside it (an etcd), in `self.others`."""
+    def __init__(self, names: list[str], client: str = "client", others: tuple[str, ...] = (), links: int = 1) -> None:
+        """`names` are the cluster's nodes; `others` are hosts beside it (an etcd), in `self.others`. With more `links` than one
+        the nodes have as many networks between them, each with a switch of its own: `cut_link`."""
         self.folder = Path(tempfile.mkdtemp(prefix="standfast-lab-"))
         self._open: list[Space] = []
         try:
@@ -106,6 +109,8 @@ class Lab:
             self.others = {name: self._host(name, f"172.16.0.{150 + n}") for n, name in enumerate(others)}
             self.client = self._opened(Space(client, host=False))
             self._plug(self.client, CLIENT_IP)
+            for link in range(1, links):
+                self._further(link)
         except BaseException:
             self.close()
             raise
@@ -147,6 +152,11 @@ class Lab:
         """Its port comes back."""
         self.switch.run(["ip", "link", "set", f"p-{name}", "up"])
 
+    def cut_link(self, name: str, link: int, *, healed: bool = False) -> None:
+        """The switch of one of the networks forwards nothing from or to the host, or does again."""
+        port, bridge = _port(name, link), f"br{link}"
+        self.switch.run(["ip", "link", "set", port, *(("master", bridge) if healed else ("nomaster",))])
+
     def close(self) -> None:
         """Take everything down."""
         for space in reversed(self._open):
@@ -166,11 +176,27 @@ class Lab:
         return space
 
     def _plug(self, space: Space, address: str) -> None:
-        port = f"p-{space.name}"[:15]
-        self.switch.run(["ip", "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", str(space.pid)])
-        self.switch.run(["ip", "link", "set", port, "master", "br0", "up"])
-        space.run(["ip", "addr", "add", f"{address}/24", "brd", "+", "dev", "eth0"])
-        space.run(["ip", "link", "set", "eth0", "up"])
+        self._wire(space, 0, address)
+
+    def _further(self, link: int) -> None:
+        """One more network between all the nodes."""
+        self.switch.run(["ip", "link", "add", f"br{link}", "type", "bridge"])
+        self.switch.run(["ip", "link", "set", f"br{link}", "up"])
+        for host in self.hosts.values():
+            host.further.append(f"172.16.{link}.{host.address.rpartition('.')[2]}")
+            self._wire(host, link, host.further[-1])
+
+    def _wire(self, space: Space, link: int, address: str) -> None:
+        port, card = _port(space.name, link), f"eth{link}"
+        self.switch.run(["ip", "link", "add", port, "type", "veth", "peer", "name", card, "netns", str(space.pid)])
+        self.switch.run(["ip", "link", "set", port, "master", f"br{link}", "up"])
+        space.run(["ip", "addr", "add", f"{address}/24", "brd", "+", "dev", card])
+        space.run(["ip", "link", "set", card, "up"])
+
+
+def _port(name: str, link: int) -> str:
+    """What the switch calls its end of the wire."""
+    return f"p-{name}"[:15] if link == 0 else f"p{link}-{name}"[:15]
 
 
 def path_of_commands() -> str:

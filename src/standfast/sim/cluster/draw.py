@@ -9,6 +9,7 @@ one thing does. Reviewed like code (reliability.md: Jepsen's one find in TigerBe
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from standfast.base.ids import NodeId
 from standfast.sim.chance import Stream
@@ -22,8 +23,12 @@ CONFIGURED_MS = 4_000
 FAULTS_MAX = 120
 
 FENCED = 300
-"""So many of 1,000 seeds of three nodes and more, which stop without quorum, have a power switch. (Two nodes, or those that go on
-alone, would shoot at each other for as long as they are apart.)"""
+"""So many of 1,000 seeds of three nodes and more, which stop without quorum, have a power switch. (Those that go on alone would
+shoot at each other for as long as they are apart.)"""
+
+FENCED_PAIRS = 500
+"""So many of 1,000 seeds of two nodes with `two_node` have one: whoever is apart from the other shoots before it takes anything.
+Their races are what `pcmk_delay_base` and `pcmk_delay_max` are for, so half of them have one of these."""
 
 LONG = 250
 """So many of 1,000 seeds are long histories with rarer faults: what takes minutes to go wrong has no chance in half of one."""
@@ -90,8 +95,8 @@ class _Draw:
             resources=chance.choice(("vip", "vip", "vip+svc")),
             clients=chance.choice((1, 2)),
             ppm=chance.choice((0, 50, 500)),
-            fencing=nodes > 2 and policy == "stop" and Stream(self._seed, "fencing").happens(FENCED),
         )
+        setting = self._switched(setting)
         kinds = [kind for kind in self._kinds if chance.happens(300)] or ["crash"]
         is_long = chance.happens(LONG)
         safety_ms = (chance.between(120, 300) if is_long else chance.between(12, 40)) * 1_000
@@ -140,6 +145,16 @@ class _Draw:
             out.append(Fault(at, f"mark {self._node()}"))
             at += 1 + self._chance.below(2 * every_ms)
         return out
+
+    def _switched(self, setting: Setting) -> Setting:
+        """With a power switch, or as it was. By a stream of its own, too."""
+        chance = Stream(self._seed, "fencing")
+        if setting.nodes > 2:
+            return replace(setting, fencing=setting.policy == "stop" and chance.happens(FENCED))
+        if not setting.two_node or not chance.happens(FENCED_PAIRS):
+            return setting
+        delay = chance.choice(("", "", "base", "max"))
+        return replace(setting, fencing=True, policy="stop", delay=delay)
 
     def _fencing(self, setting: Setting, safety_ms: int) -> list[Fault]:
         """What the power switch does wrong, where there is one. By a stream of its own: other seeds stay what they are."""

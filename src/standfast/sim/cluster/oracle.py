@@ -165,7 +165,8 @@ class Oracle:
         """Until when these two may overlap: the table of docs/failover-ip.md. The instant of the overlap itself: not at all."""
         world, since_us = self._world, over.since_us
         until_us = since_us
-        alone = world.goes_on_alone
+        # Who has a power switch takes nothing before it has shot; what a switch that lied has let happen is as without it.
+        alone = world.goes_on_alone and (not world.setting.fencing or world.switch.has_lied)
         # Who goes on alone does so for any part of the cluster that it cannot see: the last holder may be in that part.
         pairs = [pair for pair in self._pairs if (a in pair or b in pair if alone else pair == (a, b))]
         is_deaf = any(not world.segment.hear_each_other(*pair) for pair in pairs)

@@ -44,6 +44,7 @@ class People:
     is_configured: bool = False
     refused: int = 0
     fenced: tuple[str, ...] = ()
+    delay: str = ""
     heard: Callable[[str, Json], None] = lambda _what, _answer: None
 
     def configure(self) -> None:
@@ -127,7 +128,8 @@ class People:
         texts = {"vip": _VIP, "svc": _SERVICE}
         operations += [{"kind": "create", "scope": "resources", "xml": texts[name]} for name in self.resources.split("+") if name]
         if self.fenced:
-            operations.append({"kind": "create", "scope": "resources", "xml": _SWITCH.format(hosts=" ".join(self.fenced))})
+            xml = _SWITCH.format(hosts=" ".join(self.fenced), delay=DELAYS[self.delay])
+            operations.append({"kind": "create", "scope": "resources", "xml": xml})
         if self.resources == "vip+svc":
             xml = f'<rsc_colocation id="together" score="INFINITY" rsc="{SERVICE}" with-rsc="{VIP}"/>'
             order = f'<rsc_order id="address-first" first="{VIP}" then="{SERVICE}" kind="Mandatory"/>'
@@ -152,8 +154,14 @@ _VIP = (
 )
 _SWITCH = (
     f'<primitive id="switch" class="stonith" type="{AGENT}"><instance_attributes id="switch-i">'
-    '<nvpair id="switch-hosts" name="pcmk_host_list" value="{hosts}"/></instance_attributes></primitive>'
+    '<nvpair id="switch-hosts" name="pcmk_host_list" value="{hosts}"/>{delay}</instance_attributes></primitive>'
 )
+DELAYS = {
+    "": "",
+    "base": '<nvpair id="switch-delay" name="pcmk_delay_base" value="n1:3s;n2:0s"/>',
+    "max": '<nvpair id="switch-delay" name="pcmk_delay_max" value="4s"/>',
+}
+"""Before a shot: the first node is shot later, so it wins a race; or both wait as long as chance says."""
 _SERVICE = (
     '<primitive id="svc" class="ocf" provider="heartbeat" type="Dummy"><operations>'
     '<op id="svc-m" name="monitor" interval="5s" timeout="3s"/><op id="svc-start" name="start" interval="0" timeout="4s"/>'

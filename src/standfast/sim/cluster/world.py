@@ -43,7 +43,8 @@ RECORDED_MAX = 200
 @dataclass(frozen=True, slots=True)
 class Setting:
     """What kind of cluster this is. `policy` is no-quorum-policy; `lan` says whether the first link runs over the segment of the
-    address (`shared`) or has wires of its own (`apart`); `ppm` is how far clocks run apart at the most."""
+    address (`shared`) or has wires of its own (`apart`); `ppm` is how far clocks run apart at the most; `delay`: who waits
+    before a shot (`base`: whoever shoots n1, by pcmk_delay_base; `max`: both, by pcmk_delay_max)."""
 
     nodes: int = 3
     links: int = 1
@@ -55,6 +56,7 @@ class Setting:
     clients: int = 2
     ppm: int = 0
     fencing: bool = False
+    delay: str = ""
 
     @property
     def goes_on_alone(self) -> bool:
@@ -89,6 +91,7 @@ class Cluster(World):
             machine.agents.switch = self.switch
         self.people = People(self, self.setting.policy, self.setting.resources)
         self.people.fenced = tuple(machine.name for machine in self.machines.values()) if self.setting.fencing else ()
+        self.people.delay = self.setting.delay
         self._plans: dict[tuple[bytes, int], Plan] = {}
         self._planning = Stream(seed, "planning")
         self._pauses = Stream(seed, "supervisor")
