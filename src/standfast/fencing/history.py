@@ -18,11 +18,11 @@ class History:
         self._records: dict[str, Record] = {}
 
     def note(self, record: Record) -> None:
-        """A fencing began or ended. What has ended never begins again."""
+        """A fencing began or ended. What has ended never begins again, and it began when it did."""
         old = self._records.get(record.id)
         if old is not None and old.phase is not Phase.PENDING and record.phase is Phase.PENDING:
             return
-        self._records[record.id] = record
+        self._records[record.id] = record if old is None else replace(record, began_s=min(old.began_s, record.began_s))
         while len(self._records) > RECORDS_MAX:
             del self._records[self._oldest()]
 

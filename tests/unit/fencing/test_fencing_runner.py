@@ -241,3 +241,10 @@ def test_a_job_that_nobody_knows_is_not_called_back() -> None:
     bench = Bench("on", "off")
     bench.feed(Recall("j1", "back"))
     assert bench.ran == []
+
+
+def test_a_fencing_began_when_it_began() -> None:
+    history = History()
+    history.note(Record("1", "n1", "off", "c", "o", Phase.PENDING, began_s=100))
+    history.note(Record("1", "n1", "off", "c", "o", Phase.SUCCESS, "n2", began_s=160, completed_s=160))
+    assert [(r.began_s, r.completed_s) for r in history.records()] == [(100, 160)]
