@@ -179,6 +179,7 @@ def _fault(raised: Exception) -> Json:
 _KINDS = (
     ("ModuleNotFoundError", Fault.SETTINGS),
     ("Unauthorized", Fault.CREDENTIALS),
+    ("NotFound", Fault.CREDENTIALS),  # so Keystone answers for an application credential that was deleted
     ("SSLFailure", Fault.TLS),
     ("SSLError", Fault.TLS),
     ("ConnectTimeout", Fault.TIMEOUT),
