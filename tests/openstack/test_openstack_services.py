@@ -151,6 +151,18 @@ def test_exclusive_moves_the_address_and_neutron_admits_one_owner(cloud: OpenSta
     assert cloud.vip() is not None
 
 
+def test_exclusive_takes_back_what_a_deleted_resource_had_whoever_coordinates(cloud: OpenStackLab) -> None:
+    memory = Memory()
+    for _ in range(3):
+        go(cloud.owner, cloud.wish(AddressWish(VIP, "ha-vip", holder="node-b"), mode=Mode.EXCLUSIVE), memory)
+    assert [name for name, port in cloud.ports().items() if VIP in port.addresses] == ["node-b"]
+    another = Memory()
+    for _ in range(3):
+        go(cloud.owner, cloud.wish(mode=Mode.EXCLUSIVE), another)
+    port = cloud.ports()["node-b"]
+    assert (len(port.addresses), VIP in port.addresses, VIP in port.description) == (1, False, False)
+
+
 def test_exclusive_takes_a_floating_ip_along(cloud: OpenStackLab) -> None:
     """Neutron refuses to take an address away from a port while a floating IP leads to it; it is led from port to port."""
     memory = Memory()

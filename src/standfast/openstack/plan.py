@@ -53,6 +53,23 @@ def unmarked(description: str) -> str:
     return _MARK.sub("", description)
 
 
+_HAS = re.compile(r" ?\[standfast has ([0-9A-Fa-f.:]{2,45})\]")
+
+
+def had_by(port: Port) -> tuple[str, ...]:
+    """Addresses that mode exclusive made this port's own, as its description tells a coordinator that was not there."""
+    return tuple(dict.fromkeys(_HAS.findall(port.description)))
+
+
+def _noted(description: str, has: list[str]) -> str:
+    """A description that says so; what does not fit is left out, and what somebody else wrote is cut for it."""
+    words = ""
+    for ip in has:
+        word = f" [standfast has {ip}]"
+        words += word if len(words) + len(word) <= DESCRIPTION_CHARS_MAX else ""
+    return (_HAS.sub("", description)[: DESCRIPTION_CHARS_MAX - len(words)] + words).strip()
+
+
 @dataclass(slots=True)
 class Seen:
     """What was read. `ports` are those of the nodes, by id; `of_node` says whose they are; `vips` are all ports that have an
@@ -133,6 +150,15 @@ class SetPort:
     gives: tuple[str, ...] = ()
     takes: tuple[str, ...] = ()
     mark: Mark | None = None
+
+    @property
+    def description(self) -> str | None:
+        """What the port's description becomes; None where it stays as it is."""
+        text = self.port.description if self.mark is None else unmarked(self.port.description)
+        if self.fixed_ips is not None:
+            own = [fixed.ip for fixed in self.fixed_ips]
+            text = _noted(text, [ip for ip in dict.fromkeys((*had_by(self.port), *self.gives)) if ip in own])
+        return None if text == self.port.description else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +293,7 @@ def _may_leave(made: Plan, seen: Seen, item: AddressWish, port: Port) -> bool:
     """Modes pairs and fenced: the address must not be an ordinary one of a node's port; the first one of a port is the node's
     own."""
     node = seen.node_of(port.id)
-    if len(port.fixed_ips) < 2 or item.address not in seen.given:
+    if len(port.fixed_ips) < 2 or item.address not in (*seen.given, *had_by(port)):
         made.troubles.append(Trouble(item.address, "", _nodes_own(item, node, port)))
         return False
     rest = tuple(fixed for fixed, ip in zip(port.fixed_ips, port.addresses, strict=True) if ip != item.address)
@@ -299,7 +325,7 @@ def _set_port(made: Plan, wish: Wish, seen: Seen, node: NodeWish, port: Port, it
     """One write brings one port into order, whatever has to change on it."""
     gone = _gone(wish, seen, port)
     if wish.mode is Mode.EXCLUSIVE:
-        _set_exclusive(made, seen, node, port, items, gone)
+        _set_exclusive(made, seen, node, port, items, gone, _left(wish, seen, port))
         return
     if node.is_fenced:
         return  # mode fenced: severing.py has seen to it
@@ -316,14 +342,18 @@ def _set_port(made: Plan, wish: Wish, seen: Seen, node: NodeWish, port: Port, it
         made.actions.append(SetPort(node.name, port, pairs, None, gives=more, takes=less, mark=mark))
 
 
-def _set_exclusive(made: Plan, seen: Seen, node: NodeWish, port: Port, items: list[AddressWish], gone: tuple[str, ...]) -> None:
-    """Mode exclusive: the holder's port has the address as a fixed one, once nobody else has; nobody has a pair of it."""
+def _set_exclusive(
+    made: Plan, seen: Seen, node: NodeWish, port: Port, items: list[AddressWish], gone: tuple[str, ...], left: tuple[str, ...]
+) -> None:
+    """Mode exclusive: the holder's port has the address as a fixed one, once nobody else has; nobody has a pair of it. `left` are
+    fixed ones that nobody wants any more."""
     singles = [item for item in items if is_single(item.address)]
     less = tuple(ip for ip in (*gone, *(item.address for item in singles)) if port.allows(ip))
     more = tuple(i.address for i in items if not is_single(i.address) and not port.allows(i.address))
     loses = [
         i.address for i in singles if i.holder not in ("", node.name) and i.address in port.addresses and len(port.fixed_ips) > 1
     ]
+    loses += left
     free = [i.address for i in singles if i.holder == node.name and not seen.vips.get(i.address)]
     gains = [ip for ip in free if ip not in port.addresses]
     fixed: tuple[FixedIp, ...] | None = None
@@ -345,19 +375,33 @@ def _gone(wish: Wish, seen: Seen, port: Port) -> tuple[str, ...]:
     return tuple(found)
 
 
+def _left(wish: Wish, seen: Seen, port: Port) -> tuple[str, ...]:
+    """Fixed addresses of this port that mode exclusive gave it, and that are not wanted any more; never all that it has."""
+    wished = {item.address for item in wish.addresses} - set(wish.revoked)
+    found = tuple(ip for ip in port.addresses if ip not in wished and ip in (*seen.given, *had_by(port)))
+    return found if len(found) < len(port.fixed_ips) else ()
+
+
+def _clear(made: Plan, node: str, port: Port, less: tuple[str, ...], left: tuple[str, ...]) -> None:
+    """Take pairs and fixed addresses from a port, if there are any to take."""
+    if less or left:
+        pairs = port.with_pairs(less=less) if less else None
+        rest = tuple(fixed for fixed, ip in zip(port.fixed_ips, port.addresses, strict=True) if ip not in left)
+        made.actions.append(SetPort(node, port, pairs, rest if left else None, takes=(*left, *less)))
+
+
 def _clear_away(made: Plan, wish: Wish, seen: Seen) -> None:
     """What is not wanted any more: pairs first (also where no wanted address shares the port), the VIP port when nobody has
     one."""
     busy = {action.port.id for action in made.actions if isinstance(action, SetPort)}
     for port in _node_ports(seen):
         less = tuple(ip for ip in _gone(wish, seen, port) if port.allows(ip))
-        if less and port.id not in busy:
-            made.actions.append(SetPort(seen.node_of(port.id), port, port.with_pairs(less=less), None, takes=less))
+        if port.id not in busy:
+            _clear(made, seen.node_of(port.id), port, less, _left(wish, seen, port))
     for port in seen.departed:
         ours = [item.address for item in wish.addresses if port.id[:KEPT_CHARS] not in _kept(item.address, seen)]
         less = tuple(ip for ip in (*ours, *_gone(wish, seen, port)) if port.allows(ip))
-        if less:
-            made.actions.append(SetPort("", port, port.with_pairs(less=less), None, takes=less))
+        _clear(made, "", port, less, _left(wish, seen, port))
     for vip in seen.leftovers:
         kept = kept_of(vip.description)
         allowing = [p for p in (*_node_ports(seen), *seen.departed) if p.id[:KEPT_CHARS] not in kept]

@@ -32,7 +32,6 @@ from standfast.openstack.plan import (
     description_of,
     mark_of,
     plan,
-    unmarked,
 )
 from standfast.openstack.replies import Verdict, verdict
 from standfast.openstack.wish import Mode, Wish
@@ -365,11 +364,11 @@ class Round:
                 return requests.make_vip_port(network, item.address, self.wish.cluster, name, description_of(item, kept))
             case Claim(_, port):
                 request = requests.change_port(port, device_id=self.wish.cluster)
-            case SetPort(node, port, pairs, fixed_ips, mark=None):
-                request = requests.set_port(port, node, pairs, fixed_ips)
             case SetPort(node, port, pairs, fixed_ips, mark=mark):
-                up = {"admin_state_up": True} if mark is not None and mark.is_down else {}
-                request = requests.set_port(port, node, pairs, fixed_ips, description=unmarked(port.description), **up)
+                more: dict[str, object] = {"admin_state_up": True} if mark is not None and mark.is_down else {}
+                if action.description is not None:
+                    more["description"] = action.description
+                request = requests.set_port(port, node, pairs, fixed_ips, **more)
             case Drop(port):
                 return requests.delete_port(port)
         return request if self.memory.has_revisions else replace(request, revision=None)

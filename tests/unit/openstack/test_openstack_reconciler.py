@@ -534,6 +534,52 @@ def test_a_start_that_waits_for_a_refused_change_is_told_why_as_long_as_it_waits
     assert rig.owned[-1].why == ""
 
 
+def successor(rig: Rig) -> Rig:
+    """Another node coordinates: it knows of the cloud what the cloud shows."""
+    return Rig(rig.cloud, rig.nodes)
+
+
+@pytest.mark.parametrize("is_new", [False, True])
+@pytest.mark.parametrize("others", [(), ("172.16.0.101",)])
+def test_exclusive_takes_back_the_address_of_a_deleted_resource(others: tuple[str, ...], is_new: bool) -> None:
+    rig = Rig()
+    rig.cloud.ports[rig.nodes["b"]]["fixed_ips"].append({"subnet_id": "", "ip_address": "172.16.0.77"})  # somebody's own
+    rest = [AddressWish(ip, "second", holder="a") for ip in others]
+    rig.want(AddressWish(VIP, "ha-vip", holder="b"), *rest, mode=Mode.EXCLUSIVE)
+    rig.run(15)
+    assert VIP in addresses(rig, "b")
+    rig = successor(rig) if is_new else rig
+    rig.want(*rest, mode=Mode.EXCLUSIVE)
+    rig.run(60)
+    assert sorted(addresses(rig, "b")) == ["172.16.0.12", "172.16.0.77"]
+    assert sorted(addresses(rig, "a")) == sorted(["172.16.0.11", *others])
+    assert VIP not in str(rig.cloud.ports[rig.nodes["b"]]["description"])
+
+
+def test_exclusive_leaves_what_others_wrote_into_a_ports_description() -> None:
+    rig = Rig()
+    port = rig.cloud.ports[rig.nodes["a"]]
+    port["description"] = "made by the network team"
+    rig.want(AddressWish(VIP, "ha-vip", holder="a"), mode=Mode.EXCLUSIVE)
+    rig.run(10)
+    assert port["description"] == f"made by the network team [standfast has {VIP}]"
+    rig.want(AddressWish(VIP, "ha-vip", holder="b"), mode=Mode.EXCLUSIVE)
+    rig.run(10)
+    assert port["description"] == "made by the network team"
+
+
+def test_another_coordinator_goes_back_from_exclusive_to_pairs() -> None:
+    rig = Rig()
+    rig.want(AddressWish(VIP, "ha-vip", holder="a"), mode=Mode.EXCLUSIVE)
+    rig.run(10)
+    rig = successor(rig)
+    rig.want(AddressWish(VIP, "ha-vip", holder="a"))
+    rig.run(20)
+    assert addresses(rig, "a") == ["172.16.0.11"]
+    assert rig.pairs("a") == rig.pairs("b") == (VIP,)
+    assert rig.codes.count("openstack.own-address") == 0
+
+
 def test_back_from_exclusive_to_pairs() -> None:
     rig = Rig()
     rig.want(AddressWish(VIP, "ha-vip", holder="a"), mode=Mode.EXCLUSIVE)
