@@ -18,7 +18,6 @@ What a provider cannot promise is in its types: `View.transitional` is None wher
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from standfast.base.ids import NodeId
 
@@ -26,7 +25,8 @@ PAYLOAD_BYTES_MAX = 1 << 20
 """Largest message a client may broadcast: 1 MiB, as CPG's."""
 
 
-class ViewId(NamedTuple):
+@dataclass(frozen=True, slots=True, order=True)
+class ViewId:
     """Names a view: the sequence grows, the coordinator (the member that sequences messages) breaks ties between partitions."""
 
     seq: int
