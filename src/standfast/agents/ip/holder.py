@@ -156,7 +156,6 @@ class FailoverIp:
             assert self.wanted is not None, self.resource
         if self.phase is Phase.SUSPENDED:
             assert self.lease is None, f"{self.resource} is suspended with a lease"
-            assert self.asking is not None or not 0 < self.wait_us <= now_us, f"{self.resource} waits for what is past"
         if self.phase in (Phase.STOPPED, Phase.HELD, Phase.ADOPTED, Phase.SUSPENDED):
             assert self.run is None, f"{self.resource}: run {self.run} is never answered"
         if self.phase is Phase.ASKING:
