@@ -266,7 +266,8 @@ def _needs_file(context: Context, tree: Section, target: model.LogTarget) -> Non
         what = "logging.to_logfile is on, and logging.logfile is missing"
         context.wrong("logging", what, "", "add logfile: /var/log/corosync/corosync.log", section.line, section.column)
     elif not target.logfile.startswith("/"):
-        item = next(item for item in section.pairs() if item.key == "logfile")
+        # Of several logging sections the last that names a file counts, whichever switched it on.
+        item = [item for part in tree.sections("logging") for item in part.pairs() if item.key == "logfile"][-1]
         context.wrong(
             "logging",
             "logging.logfile is not an absolute path",

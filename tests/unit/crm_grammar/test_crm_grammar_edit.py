@@ -224,6 +224,14 @@ def test_nodes_are_known_by_name_and_keep_their_id() -> None:
     assert [item.name for item in told(made(), "node 3: node3")[0].objects()][:3] == ["node1", "node2", "node3"]
 
 
+def test_two_nodes_never_get_one_name() -> None:
+    with pytest.raises(Refused) as refused:
+        made("node 2: node1 attributes site=a")
+    (report,) = refused.value.reports
+    assert report.what == "node 2 cannot be called node1"
+    assert report.why == "node 1 is called so"
+
+
 def test_comments_survive() -> None:
     after = made("# the address that customers know\nprimitive v Dummy\n")
     assert shown(after, "v") == "# the address that customers know\nprimitive v Dummy"

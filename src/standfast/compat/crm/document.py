@@ -87,12 +87,16 @@ class Configuration:
 
     def find_node(self, name: str) -> Object | None:
         """The node of that id or uname."""
-        section = self.configuration.find("nodes")
-        nodes = [] if section is None else [next(_objects_of("nodes", child)) for child in section.iterchildren("node")]
+        nodes = self.nodes()
         for item in nodes:
             if item.ident == name:
                 return item
         return next((item for item in nodes if item.element.get("uname") == name), None)
+
+    def nodes(self) -> list[Object]:
+        """All configured nodes, in the order of the CIB."""
+        section = self.configuration.find("nodes")
+        return [] if section is None else [next(_objects_of("nodes", child)) for child in section.iterchildren("node")]
 
     def find_any(self, name: str) -> Object | None:
         """The resource, constraint, ... of that id, else the node of that name."""
@@ -110,8 +114,7 @@ class Configuration:
 
     def node_names(self) -> tuple[str, ...]:
         """Unames of all configured nodes, in the order of the CIB."""
-        section = self.configuration.find("nodes")
-        return () if section is None else tuple(node.get("uname") or "" for node in section.iterchildren("node"))
+        return tuple(node.element.get("uname") or "" for node in self.nodes())
 
     def constraints(self) -> list[Object]:
         """All constraints, tickets included."""

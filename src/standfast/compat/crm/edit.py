@@ -167,6 +167,8 @@ def _put(change: Change, definition: Definition, *, keeps: bool) -> None:
         # Texts are carried from cluster to cluster, but a node's id is the cluster layer's.
         change.say(f"node {previous.name} keeps its id {previous.ident}")
         element.set("id", previous.ident)
+    if definition.keyword == "node" and previous is not None:
+        _refuse_namesake(change.to, definition, previous)
     if previous is not None and previous.keyword != definition.keyword:
         _refuse(definition.where, f"{definition.ident} is in use already by a {previous.keyword}")
     if previous is not None and keeps and definition.keyword in (*words.SET_KEYWORDS, "node"):
@@ -399,6 +401,15 @@ def check_references(to: Configuration, places: dict[str, str]) -> None:
 
 def _refuse(where: str, what: str, why: str = "", remedy: str = "") -> NoReturn:
     raise Refused(error("crm.meaning", what, why, remedy, where))
+
+
+def _refuse_namesake(to: Configuration, definition: Definition, previous: Object) -> None:
+    """A line that calls a node as another one is called already: two nodes of one name are a CIB that nothing can follow."""
+    name = definition.element.get("uname")
+    other = next((node for node in to.nodes() if node.element.get("uname") == name and node.ident != previous.ident), None)
+    if name is not None and other is not None:
+        what, why = f"node {previous.ident} cannot be called {name}", f"node {other.ident} is called so"
+        _refuse(definition.where, what, why, "write the line without the id, or give the node a name of its own")
 
 
 def _refuse_running(change: Change, names: Sequence[str]) -> None:
