@@ -19,11 +19,13 @@ from standfast.cib.messages import Message
 
 @dataclass(frozen=True, slots=True)
 class ViewInstalled:
-    """A new view, or the first one after the engine was found (again). `seq` is the view's sequence, which grows."""
+    """A new view, or the first one after the engine was found (again). `seq` is the view's sequence, which grows; `enough` the
+    number of members that no other quorate part of the cluster can do without (0: all of this view)."""
 
     seq: int
     members: tuple[NodeId, ...]
     quorate: bool
+    enough: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class QuorumChanged:
     """Quorum changed inside the view."""
 
     quorate: bool
+    enough: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,12 @@ class ChangeDelivered:
     data: bytes
 
 
-MachineInput = ViewInstalled | ViewLost | QuorumChanged | MemberAbsent | MessageDelivered | ChangeDelivered
+@dataclass(frozen=True, slots=True)
+class WriteDown:
+    """Have the journal hold what was agreed, in the lineage that it was agreed in."""
+
+
+MachineInput = ViewInstalled | ViewLost | QuorumChanged | MemberAbsent | MessageDelivered | ChangeDelivered | WriteDown
 
 # ---- effects --------------------------------------------------------------------------------------------------------
 

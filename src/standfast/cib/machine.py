@@ -5,7 +5,8 @@ members are in, each of them comes to the same verdict, without another word:
 
 1. The highest `lineage` wins: the document that was agreed in the latest quorate view. Two quorate views have a member in common,
    so every change acknowledged in the one is in the document of the other (Viewstamped Replication's argument for its last
-   normal view). Lineage rises only when all members of a quorate view took part: a member whose manager is away may know more.
+   normal view). Lineage rises only when enough managers of a quorate view took part: more than half of the cluster, or all
+   members of the view. Fewer may not know of a change that others have confirmed (docs/adr/0022).
 2. Else the higher admin_epoch and epoch; then one that is live before one from a disk (whose status is forgotten); then
    num_updates; then the lowest node id.
 
@@ -51,6 +52,7 @@ from standfast.cib.effects import (
     Unsynced,
     ViewInstalled,
     ViewLost,
+    WriteDown,
 )
 from standfast.cib.journal import JournalPlan, Recovered, after_block, block_of
 from standfast.cib.messages import PART_BYTES_MAX, Hello, SnapshotPart, Taken
@@ -61,6 +63,10 @@ from standfast.cib.refusal import Exit
 QUEUE_MAX = 1024
 QUEUE_BYTES_MAX = 16 * 1024 * 1024
 
+
+Record = tuple[int, Version]
+"""Of a record in a journal: the lineage it was written in, and the version of its configuration. They are compared one by one."""
+NOTHING: Record = (0, Version())
 
 Round = tuple[int, int, int]
 VIEW_ROUND: Round = (0, 0, 0)
@@ -98,9 +104,11 @@ class CibMachine:
         self._is_live = False
         self._journal = JournalPlan(recovered)
         self._saved = _durable_key(self.cib) if recovered else None
+        self._record: Record = (self._lineage, self.cib.version) if recovered else NOTHING
         self._highest = self.cib.version
         self._view = 0
         self._members: tuple[NodeId, ...] = ()
+        self._enough = 0
         self._present: dict[NodeId, None] = {}
         self._hellos: dict[NodeId, Hello] = {}
         self._unfit: dict[NodeId, None] = {}
@@ -123,14 +131,34 @@ class CibMachine:
         return self.phase is Phase.READY
 
     @property
-    def is_whole(self) -> bool:
-        """Whether all members of the view take part. If not, a change acknowledged now may lose against what an absent member, or
-        others without us, agree on later."""
-        return len(self._present) == len(self._members) > 0
+    def is_enough(self) -> bool:
+        """Whether so many managers take part that no others can agree on something without one of them. If not, what is changed
+        now may lose against what an absent member, or others without us, agree on later."""
+        return len(self._present) >= self._enough > 0
+
+    @property
+    def enough(self) -> int:
+        """How many managers that are, 0 without a view."""
+        return self._enough
+
+    @property
+    def record(self) -> Record:
+        """The newest record of this node's journal (given that effects are performed in order)."""
+        return self._record
+
+    @property
+    def holds(self) -> Record:
+        """What the journal stands for: its record's lineage, and the version up to which its configuration is the present one."""
+        return (self._record[0], self.cib.version) if self.is_synced else self._record
+
+    @property
+    def absent(self) -> tuple[NodeId, ...]:
+        """The members of the view whose managers are known to be away."""
+        return tuple(node for node in self._members if node not in self._present)
 
     @property
     def lineage(self) -> int:
-        """The sequence of the last quorate and whole view that the document was agreed in, 0 for none."""
+        """The sequence of the last quorate view in which enough managers agreed on the document, 0 for none."""
         return self._lineage
 
     def step(self, event: MachineInput) -> Effects:
@@ -149,6 +177,7 @@ class CibMachine:
         assert all(node in self._present for node in self._hellos)
         assert all(node in self._members for node in self._present)
         assert (self._owner is not None) == (self.phase is Phase.FETCHING)
+        assert self._enough <= len(self._members)
         if self.is_synced:
             assert self._is_live
             assert self._saved == _durable_key(self.cib), "a configuration that is not in the journal"
@@ -160,7 +189,7 @@ class CibMachine:
         self._view = event.seq
         self._members = tuple(sorted(event.members))
         self._present = dict.fromkeys(self._members)
-        self.quorate = event.quorate
+        self.quorate, self._enough = event.quorate, min(event.enough or len(self._members), len(self._members))
         newcomer, self._is_newcomer = self._is_newcomer, False
         effects = self._begin_round(VIEW_ROUND)
         return (*effects, self._enter() if newcomer else self._say_hello(self._round))
@@ -168,12 +197,12 @@ class CibMachine:
     def _view_lost(self, _: ViewLost) -> Effects:
         effects = self._begin_round(VIEW_ROUND)
         self.phase, self._is_entering = Phase.APART, False
-        self._members, self._present = (), {}
+        self._members, self._present, self._enough = (), {}, 0
         self.quorate, self._is_newcomer = False, True
         return effects
 
     def _quorum_changed(self, event: QuorumChanged) -> Effects:
-        self.quorate = event.quorate
+        self.quorate, self._enough = event.quorate, min(event.enough or len(self._members), len(self._members))
         self._raise_lineage()
         return ()
 
@@ -215,7 +244,7 @@ class CibMachine:
                 digest=self.cib.digest(),
                 is_live=self._is_live,
                 # Who comes in knows of its own time only, and that is over when its Hello has its place in the order.
-                absent=() if self._is_entering else tuple(node for node in self._members if node not in self._present),
+                absent=() if self._is_entering else self.absent,
                 taken=tuple(self._taken[node] for node in sorted(self._taken)),
             )
         )
@@ -339,7 +368,7 @@ class CibMachine:
         return Report("cib.agreed", Severity.INFO, f"CIB {self.cib.version} agreed with {nodes}")
 
     def _raise_lineage(self) -> None:
-        if self.phase is Phase.READY and self.quorate and self.is_whole:
+        if self.phase is Phase.READY and self.quorate and self.is_enough:
             self._lineage = max(self._lineage, self._view)
 
     # ---- changes ----------------------------------------------------------------------------------------------------
@@ -377,12 +406,20 @@ class CibMachine:
         saved = self._save() if is_due else ()
         return (*saved, Applied(change.sender, change.number, outcome))
 
+    def _write_down(self, _: WriteDown) -> Effects:
+        """A record of the present lineage, although the configuration is the same."""
+        if self.phase is not Phase.READY or self._record[0] >= self._lineage:
+            return ()
+        self._saved = None
+        return self._save()
+
     def _save(self) -> Effects:
         """Make the configuration durable, if it is not the one in the journal."""
         key = _durable_key(self.cib)
         if key == self._saved:
             return ()
         self._saved = key
+        self._record = (self._lineage, self.cib.version)
         return (self._journal.write(self._lineage, self.cib.without_status()),)
 
     _MOVES: dict[type[MachineInput], Callable[..., Effects]] = {  # noqa: RUF012 -- a table, never written to
@@ -392,6 +429,7 @@ class CibMachine:
         MemberAbsent: _member_absent,
         MessageDelivered: _message_delivered,
         ChangeDelivered: _change_delivered,
+        WriteDown: _write_down,
     }
 
 

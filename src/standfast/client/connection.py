@@ -82,6 +82,11 @@ class Connection:
         return reply
 
 
+def remarks(reply: Json) -> tuple[Report, ...]:
+    """What a good reply has to say beside its answer: a change that is made, but not confirmed by enough disks."""
+    return tuple(map(_report, reply.get("reports", ()))) if reply.get("ok") else ()
+
+
 def _report(fields: Json) -> Report:
     return Report(
         fields["code"],

@@ -1,7 +1,8 @@
 """Requests of local tools: what each verb does, and when it may be answered.
 
 Owns: the requests under way, and the limits on them. Does not own: sockets, the CIB's rules, authorisation (api/gate.py).
-A change is answered when it was applied here and every member of the view holds it (`stable`); a refused one by the refusal.
+A change is answered when it was applied here, every member of the view holds it (`stable`), and the journals of enough of them do
+(confirmations.py), or the time for that is over; a refused one by the refusal.
 Invariants (`check`): a request is waited for in one place only; nothing waits for an asker that hung up.
 """
 
@@ -16,6 +17,10 @@ from standfast.base.report import Refused, Report, error
 from standfast.cib.document import Version
 
 WAITING_MAX = 4096
+ASK_US = US_PER_S
+"""A change that every engine holds has waited so long for journals: their nodes are asked to write it down."""
+CONFIRM_US = 5 * US_PER_S
+"""Has it waited so long, it is answered with a warning."""
 EXIT_USAGE = 64
 EXIT_DISCONNECTED = 102
 EXIT_TIMEOUT = 124
@@ -33,11 +38,19 @@ class Asker:
 
 @dataclass(slots=True)
 class _Change:
-    """A change on its way: applied at `stable_at` (view sequence, sequence), or not yet."""
+    """A change on its way: applied at `stable_at` (view sequence, sequence), or not yet. `version` is the configuration that
+    journals have to hold, None when it changed none; they have been waited for since `since_us`, where that is known."""
 
     asker: Asker
     answer: Json = field(default_factory=dict)
     stable_at: tuple[int, int] | None = None
+    version: Version | None = None
+    since_us: int | None = None
+    is_asked: bool = False
+
+    def due_us(self) -> int | None:
+        """When something is to be done if no journal is heard of before."""
+        return None if self.since_us is None else self.since_us + (CONFIRM_US if self.is_asked else ASK_US)
 
 
 @dataclass(slots=True)
@@ -66,31 +79,51 @@ class Clients:
         """The change was sent again under a new number."""
         self._changes[new] = self._changes.pop(old)
 
-    def applied(self, number: int, view: int, seq: int, answer: Json) -> None:
-        """It took effect here, at this place in the order; `answer` is told as well."""
+    def applied(self, number: int, place: tuple[int, int], version: Version, *, changed_configuration: bool) -> None:
+        """It took effect here, at this place (view, sequence) in the order, and made `version`."""
         waiting = self._changes.get(number)
         if waiting is not None:
-            waiting.stable_at = (view, seq)
-            waiting.answer.update(answer)
+            waiting.stable_at = place
+            waiting.version = version if changed_configuration else None
+            waiting.answer["version"] = str(version)
 
     def refused(self, number: int, refusal: Refused) -> list[tuple[int, Json]]:
         """It was refused (by everybody alike)."""
         waiting = self._changes.pop(number, None)
         return [] if waiting is None else [(waiting.asker.connection, failure(waiting.asker, refusal))]
 
-    def stable(self, view: int, seq: int, *, is_agreed: bool) -> list[tuple[int, Json]]:
+    def stable(self, now_us: int, view: int, seq: int, *, is_agreed: bool) -> None:
         """Everything up to here is held by every member. So is what was applied in an earlier view, once the members have agreed
         (`is_agreed`) on a document that holds it: until then it may be that this node alone has it, and loses."""
-        done = [
-            number
-            for number, change in self._changes.items()
-            if change.stable_at is not None and change.stable_at <= (view, seq) and (is_agreed or change.stable_at[0] == view)
-        ]
+        for change in self._changes.values():
+            if change.since_us is None and change.stable_at is not None and change.stable_at <= (view, seq):
+                change.since_us = now_us if is_agreed or change.stable_at[0] == view else None
+
+    def confirmed(self, now_us: int, verdict: Callable[[Version, bool], Json | None]) -> list[tuple[int, Json]]:
+        """The answers that can be given: of what every member holds, that which needs no journal, and that for which
+        `verdict(version, is_late)` has something to add to the answer, be it nothing."""
         out = []
-        for number in done:
-            change = self._changes.pop(number)
-            out.append((change.asker.connection, success(change.asker, **change.answer)))
+        for number, change in [(n, c) for n, c in self._changes.items() if c.since_us is not None]:
+            assert change.since_us is not None
+            added = {} if change.version is None else verdict(change.version, now_us >= change.since_us + CONFIRM_US)
+            if added is not None:
+                del self._changes[number]
+                out.append((change.asker.connection, success(change.asker, **change.answer, **added)))
         return out
+
+    def asks(self, now_us: int, *, at_once: bool = False) -> bool:
+        """Whether journals are waited for that have to be asked by now, or `at_once`; they are taken as asked then."""
+        waiting = [change for change in self._changes.values() if change.version is not None]
+        late_us = now_us - ASK_US
+        due = [c for c in waiting if at_once or (not c.is_asked and c.since_us is not None and c.since_us <= late_us)]
+        for change in due:
+            change.is_asked = True
+        return bool(due)
+
+    @property
+    def waits_for_journals(self) -> bool:
+        """Whether an answer depends on what the members say next."""
+        return any(change.since_us is not None for change in self._changes.values())
 
     # ---- plans and status ----------------------------------------------------------------------------------------
 
@@ -131,8 +164,9 @@ class Clients:
         return tuple(self._rests)
 
     def next_timeout_us(self) -> int | None:
-        """When the first of them has waited long enough."""
-        return min((at_us for _, at_us in self._rests.values()), default=None)
+        """When the first who waits for rest, or for journals, has waited long enough."""
+        dues = [due_us for change in self._changes.values() if (due_us := change.due_us()) is not None]
+        return min((*(at_us for _, at_us in self._rests.values()), *dues), default=None)
 
     def timed_out(self, now_us: int) -> list[tuple[int, Json]]:
         """Answer those who have waited long enough."""
@@ -232,11 +266,16 @@ def success(asker: Asker, **fields: Any) -> Json:
 
 def failure(asker: Asker, refusal: Refused) -> Json:
     """A refusal as an answer."""
-    reports = [
-        {"code": r.code, "severity": r.severity.value, "what": r.what, "why": r.why, "remedy": r.remedy, "where": r.where}
-        for r in refusal.reports
-    ]
+    reports = [as_fields(report) for report in refusal.reports]
     return {"id": asker.id, "ok": False, "exit_code": refusal.exit_code, "reports": reports}
+
+
+def as_fields(report: Report) -> Json:
+    """A report as a part of an answer."""
+    return {
+        "code": report.code, "severity": report.severity.value, "what": report.what,
+        "why": report.why, "remedy": report.remedy, "where": report.where,
+    }  # fmt: skip
 
 
 def changed_meanwhile(base: str, version: Version) -> Refused:

@@ -19,9 +19,10 @@ from standfast.cib import effects as cib_effects
 from standfast.cib.document import Cib, Version
 from standfast.cib.machine import CibMachine
 from standfast.cib.messages import decode_message
-from standfast.controller import actions, bookkeeping, coordinator, duty, fences, messages, outbox, reading
+from standfast.controller import actions, bookkeeping, coordinator, duty, fences, messages, outbox, reading, results
 from standfast.controller.clients import Clients, changed_meanwhile
 from standfast.controller.clouds import Clouds
+from standfast.controller.confirmations import Confirmations
 from standfast.controller.coordinator import Coordinator
 from standfast.controller.desk import Desk, Identity
 from standfast.controller.effects import (
@@ -44,7 +45,7 @@ from standfast.controller.effects import (
 from standfast.controller.fences import Fences
 from standfast.controller.gate import Gate
 from standfast.controller.life import Life, LifeState
-from standfast.controller.memory import Memory, agent_of
+from standfast.controller.memory import Memory
 from standfast.controller.messages import Await, Cancel, Depart, Duty, Envelope, Execute, Forget, Landed, Present, Rested, Step
 from standfast.controller.outbox import Effect, Outbox
 from standfast.controller.roll import Roll
@@ -61,7 +62,7 @@ from standfast.engine.api import (
     ViewInstalled,
 )
 from standfast.executor import history
-from standfast.executor.api import CancelRecurring, Completed, OpStatus, Perform, Result
+from standfast.executor.api import CancelRecurring, Completed, Perform, Result
 from standfast.fencing.api import Finished
 from standfast.openstack.api import Owned, Severed
 from standfast.openstack.machine import Announce
@@ -86,7 +87,8 @@ class Controller:
         self._machine = machine
         self._memory = Memory()
         self._clients = Clients()
-        self._say = Outbox(identity.name, self.roll, self._clients)
+        self._confirmations = Confirmations(self.roll, machine)
+        self._say = Outbox(identity.name, self.roll, self._clients, self._confirmations)
         self._scheduling = Scheduling(identity.name, identity.cluster_name, self.roll, machine, self._say)
         self._coordinator = Coordinator(identity.boot)
         self._fences = Fences(identity.boot, self.roll, machine, self._clients, self._say, self._coordinator)
@@ -106,6 +108,10 @@ class Controller:
             return ()
         self._say.now = now
         self._take(event)
+        if self._confirmations.is_due and not self.life.is_over:
+            self._confirmations.sent(self._say.send(None))
+        if self._clients.waits_for_journals:
+            self._say.answer(self._clients.confirmed(now.us, self._confirmations.verdict))
         if not isinstance(event, EngineSaid) or not isinstance(event.event, Pulse | Stable | Congested):
             self._say.add(*self._clouds.refresh(now.us, self.cib.root, self._say.propose, self._gate.starting))
             self._decide(self._gate.look(self.cib.root))
@@ -122,9 +128,9 @@ class Controller:
         return self._machine.is_synced
 
     @property
-    def is_whole(self) -> bool:
-        """Whether every member of the view takes part in that agreement."""
-        return self._machine.is_whole
+    def is_enough(self) -> bool:
+        """Whether enough members take part in that agreement (CibMachine.is_enough)."""
+        return self._machine.is_enough
 
     @property
     def coordinates(self) -> bool:
@@ -136,6 +142,7 @@ class Controller:
         self.roll.check()
         self._coordinator.check()
         self._clients.check()
+        self._confirmations.check()
         self._fences.check()
         self._gate.check()
         assert self._coordinator.duty is coordinator.Duty.IDLE or self.coordinates, "a plan without the duty"
@@ -177,7 +184,9 @@ class Controller:
             case Delivered(view, seq, sender, payload):
                 self._delivered(view.seq, seq, sender, payload)
             case Stable(view, seq):
-                self._say.answer(self._clients.stable(view.seq, seq, is_agreed=self._machine.is_synced))
+                self._clients.stable(self._say.now.us, view.seq, seq, is_agreed=self._machine.is_synced)
+                if self._clients.waits_for_journals:
+                    self._desk.arm()
             case Pulse(until_us):
                 self._say.add(ToEngine(Alive()))
                 if self.may_hold:
@@ -187,7 +196,7 @@ class Controller:
             case QuorumChanged(quorum):
                 self.roll.quorum = quorum
                 self._say_doubt()
-                self._machine_did(cib_effects.QuorumChanged(quorum.quorate))
+                self._machine_did(cib_effects.QuorumChanged(quorum.quorate, self.roll.enough))
                 self._write_down_duty()
             case ClientAbsent(_, _, node):
                 self._manager_went(node)
@@ -213,6 +222,7 @@ class Controller:
         view, quorum = event.view, event.quorum
         grew = self.roll.view is not None and len(view.members) > len(self.roll.view.members)
         self.roll.install(self._say.now.us, view, quorum)
+        self._confirmations.begin_again()
         self._asked_rest.clear()
         while self._waiting:  # for an agreement that will not come any more: the next view agrees without it
             self._void(self._waiting.popitem()[1][0])
@@ -231,12 +241,13 @@ class Controller:
         if grew:
             self._say.add(Healed())
         self._was_apart = len(view.members) > 1 and view.transitional == (self.identity.id,)
-        self._machine_did(cib_effects.ViewInstalled(view.id.seq, view.members, quorum.quorate))
+        self._machine_did(cib_effects.ViewInstalled(view.id.seq, view.members, quorum.quorate, self.roll.enough))
 
     def _engine_lost(self, reason: str) -> None:
         if self.roll.view is not None:
             self._say.tell(warning("controller.engine-lost", "the engine is gone: this node is in no view", reason))
         self.roll.lose()
+        self._confirmations.begin_again()
         self._decide(self._coordinator.dismissed())
         self._say.answer(self._clients.view_lost())
         self._machine_did(cib_effects.ViewLost())
@@ -246,6 +257,7 @@ class Controller:
     def _manager_went(self, node: NodeId) -> None:
         self._say.tell(warning("controller.manager-absent", f"the manager of {self.roll.name(node)} does not take part"))
         self.roll.went(node)
+        self._confirmations.went(node)
         self._was_apart |= node == self.identity.id  # this manager stood still, and the others went on without it
         self._machine_did(cib_effects.MemberAbsent(node))
         if self.coordinates:
@@ -262,6 +274,12 @@ class Controller:
             envelope = messages.decode(body)
         except Malformed as bad:
             self._say.tell(error("controller.malformed", f"{self.roll.name(sender)} sent what cannot be read", str(bad)))
+            return
+        self._confirmations.heard(sender, envelope)
+        if isinstance(envelope.news, Duty) and (not self._machine.is_synced or self.roll.knows_more(envelope.news.present)):
+            # It says of somebody who was heard of before it that he is not there: for everybody alike it was not said.
+            if sender == self.identity.id:
+                self._write_down_duty()
             return
         if envelope.order is not None and envelope.view != view:
             self._void(envelope)
@@ -285,14 +303,14 @@ class Controller:
     # ---- the CIB -------------------------------------------------------------------------------------------------
 
     def _machine_did(self, event: cib_effects.MachineInput) -> None:
-        for effect in self._machine.step(event):
+        effects = self._machine.step(event)
+        for effect in effects:  # first of all: whatever is said from now on tells what the journal holds then
+            if isinstance(effect, cib_effects.Append | cib_effects.Rewrite):
+                self._say.add(Store(effect.data, rewrite=isinstance(effect, cib_effects.Rewrite)))
+        for effect in effects:
             match effect:
                 case cib_effects.Broadcast(message):
                     self._say.say(message)
-                case cib_effects.Append(data):
-                    self._say.add(Store(data, rewrite=False))
-                case cib_effects.Rewrite(data):
-                    self._say.add(Store(data, rewrite=True))
                 case cib_effects.KeepDropped(xml, version, reason):
                     self._keep(xml, version, reason)
                 case cib_effects.Tell(report):
@@ -334,7 +352,8 @@ class Controller:
                 return
             self._say.tell(error("controller.record-refused", "a record of the controller's own was refused", str(refusal)))
         elif mine and self.roll.view is not None:
-            self._clients.applied(taken.number, self.roll.view.id.seq, seq, {"version": str(outcome.after)})
+            place = (self.roll.view.id.seq, seq)
+            self._clients.applied(taken.number, place, outcome.after, changed_configuration=outcome.changed_configuration)
         self._effective(envelope)
         if outcome is not None and outcome.changed:
             self._say.publish("cib", version=str(outcome.after))
@@ -343,6 +362,8 @@ class Controller:
 
     def _synced(self) -> None:
         """The document is agreed in this view: say what this node is and knows."""
+        if self._clients.asks(self._say.now.us, at_once=True):
+            self._say.send(None, asks=True)
         is_back = self._was_apart
         if is_back:
             # The others may run since what this node had: what it cannot vouch for is probed, not recovered.
@@ -363,6 +384,8 @@ class Controller:
 
     def _effective(self, envelope: Envelope) -> None:
         """An envelope's change is made (or it had none): its order and its news count now."""
+        if envelope.asks:
+            self._machine_did(cib_effects.WriteDown())
         match envelope.order:
             case Execute(target, request) if target == self.identity.id:
                 self._memory.begun(request, self.identity.name, self._say.now.wall_s)
@@ -438,13 +461,16 @@ class Controller:
         """Take up (or renew) the duty: everybody learns it with the records of who is not there."""
         if not (self.coordinates or self.roll.is_due(self._say.now.us)):
             return
-        self._say.propose(duty.records(self.cib.root, self.roll, self.identity.cluster_name), news=Duty(), expected=True)
+        self._say.propose(
+            duty.records(self.cib.root, self.roll, self.identity.cluster_name), news=Duty(self.roll.present), expected=True
+        )
 
     def _took_duty(self, sender: NodeId) -> None:
         before = self.roll.coordinator
         self.roll.took_duty(sender)
-        if not self.coordinates:
+        if not self.coordinates:  # another one may have taken it over: his grace was over before we were heard of
             self._fences.dismissed()
+            self._decide(self._coordinator.dismissed())
         if self.coordinates:
             self._decide(self._fences.appointed())
             if before != sender:
@@ -503,38 +529,9 @@ class Controller:
 
     def _completed(self, result: Result) -> None:
         """An operation of this node ended: keep it, and let everybody know."""
-        request = result.request
-        if result.status is OpStatus.CANCELLED:
-            self._cancelled(result)
-            return
-        entries = self._memory.note(result, self.identity.name)
-        where = (self.identity.id, self.identity.name, request.resource)
-        change = bookkeeping.record(*where, agent_of(request), entries) if entries else ()
-        note = Landed(
-            self.identity.id,
-            request.resource,
-            request.action,
-            request.interval_ms,
-            request.transition_key,
-            result.rc,
-            int(result.status),
-            result.reason,
-        )
-        self._say.propose(change, news=note, expected=True)
-
-    def _cancelled(self, result: Result) -> None:
-        """A recurring operation ended because it was asked to; a single one because a stop made it pointless."""
-        request = result.request
-        self._memory.note(result, self.identity.name)
-        if not request.transition_key:
-            return
-        key, where = request.transition_key, (self.identity.id, request.resource)
-        if request.interval_ms:
-            note = Landed(*where, "cancel", request.interval_ms, key, history.expected_rc(key), int(OpStatus.DONE), "")
-            self._say.propose((bookkeeping.forget_entry(*where, request.key),), news=note, expected=True)
-        else:
-            note = Landed(*where, request.action, 0, key, result.rc, int(OpStatus.CANCELLED), result.reason)
-            self._say.propose(news=note, expected=True)
+        told = results.told(self.identity.id, self.identity.name, result, self._memory.note(result, self.identity.name))
+        if told is not None:
+            self._say.propose(told.operations, news=told.landed, expected=True)
 
     def _cloud_said(self, event: Announce | Severed | Owned) -> None:
         if isinstance(event, Severed | Owned):
@@ -591,6 +588,9 @@ class Controller:
             self._decide(self._coordinator.elapsed(self._say.now.us))
         elif room == "clients":
             self._say.answer(self._clients.timed_out(self._say.now.us))
+            self._say.answer(self._clients.confirmed(self._say.now.us, self._confirmations.verdict))
+            if self._clients.asks(self._say.now.us) and self._machine.is_synced:
+                self._say.send(None, asks=True)
             self._desk.arm()
         elif room == "fence-requests":
             self._decide(self._fences.elapsed())

@@ -100,7 +100,7 @@ class Desk:
         *,
         base: str = "",
     ) -> None:
-        """A tool's change of the CIB; answered when it is applied and stable. Raises Refused when there is no view."""
+        """A tool's change of the CIB; answered when it is stable and on enough disks. Raises Refused when there is no view."""
         self._need_view()
         if self.is_congested:
             raise Refused(error("api.congested", "too much is on its way already", "", "try again in a moment"))

@@ -83,7 +83,10 @@ class Present(msgspec.Struct, frozen=True, tag="present"):
 
 
 class Duty(msgspec.Struct, frozen=True, tag="duty"):
-    """The sender coordinates this view from here on."""
+    """The sender coordinates this view from here on. The records that come along say who is not there: made for those who were
+    `present` then (None: of a version that does not say), they are void when somebody has come meanwhile."""
+
+    present: tuple[NodeId, ...] | None = None
 
 
 class Step(msgspec.Struct, frozen=True, tag="step"):
@@ -157,6 +160,8 @@ class Envelope(msgspec.Struct, frozen=True):
     `change` is an encoded cib Change, or empty. `expected` says that the change is bookkeeping of the plan in flight.
     `action` is the id of the coordinator's own action that is done when this is delivered, or 0. `base`, where given, is the
     `admin_epoch.epoch` that the change was made for: in any other configuration it is refused, by everybody alike.
+    `holds` is the lineage and the version (admin_epoch, epoch, num_updates) that the sender's journal holds; None from a version
+    that does not say. `asks`: everybody is to write down what was agreed (confirmations.py).
     """
 
     sender: NodeId
@@ -168,6 +173,8 @@ class Envelope(msgspec.Struct, frozen=True):
     expected: bool = False
     action: int = 0
     base: str = ""
+    holds: tuple[int, int, int, int] | None = None
+    asks: bool = False
 
 
 _ENCODE = msgspec.msgpack.Encoder().encode

@@ -17,6 +17,7 @@ from standfast.cib.messages import Message, encode_message
 from standfast.cib.operations import Change, Operation, Origin, encode_change
 from standfast.controller import messages
 from standfast.controller.clients import Clients
+from standfast.controller.confirmations import Confirmations
 from standfast.controller.effects import Answer, NodeEffect, Now, Tell, ToEngine
 from standfast.controller.messages import Envelope
 from standfast.controller.roll import Roll
@@ -34,9 +35,10 @@ Effect = NodeEffect | ExecutorInput | IpInput | CloudInput | Run | Recall
 class Outbox:
     """See the module. `now` is set at the beginning of each step."""
 
-    def __init__(self, name: str, roll: Roll, clients: Clients) -> None:
+    def __init__(self, name: str, roll: Roll, clients: Clients, confirmations: Confirmations) -> None:
         """`name` is this node's."""
         self.now = Now(0, 0)
+        self._confirmations = confirmations
         self._name = name
         self._roll = roll
         self._clients = clients
@@ -79,12 +81,15 @@ class Outbox:
         expected: bool = False,
         action: int = 0,
         base: str = "",
+        asks: bool = False,
     ) -> int:
         """An envelope of the present view; returns its number. Raises Refused for a change that is too large."""
         assert self._roll.view is not None, "nothing is sent without a view"
         data = encode_change(change) if change is not None else b""
         self._number += 1
-        envelope = Envelope(self._roll.local, self._number, self._roll.view.id.seq, data, order, news, expected, action, base)
+        head = (self._roll.local, self._number, self._roll.view.id.seq)
+        word = self._confirmations.word()
+        envelope = Envelope(*head, data, order, news, expected, action, base, holds=word, asks=asks)
         self._cast(ENVELOPE + messages.encode(envelope))
         return self._number
 

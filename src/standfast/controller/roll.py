@@ -69,6 +69,19 @@ class Roll:
         """The members that have not said Present, sorted."""
         return tuple(n for n in self.view.members if n not in self._present) if self.view else ()
 
+    @property
+    def enough(self) -> int:
+        """How many members no quorum, elsewhere or later, can do without: more than half of the cluster's, or all of this view's.
+        Votes that are not one for each member (weights, a device's) are not known one by one: then all."""
+        assert self.view is not None
+        assert self.quorum is not None
+        count = len(self.view.members)
+        return min(count, self.quorum.expected_votes // 2 + 1) if self.quorum.votes == count else count
+
+    def knows_more(self, present: tuple[NodeId, ...] | None) -> bool:
+        """Whether somebody is present who was not when `present` was told."""
+        return present is not None and not self._present <= set(present)
+
     def is_due(self, now_us: int) -> bool:
         """Whether this node should take up the duty now: it is the lowest that is present, and nobody is waited for any more."""
         if self.view is None or self.local not in self._present or self.coordinator is not None:

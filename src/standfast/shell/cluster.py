@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import pwd
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from standfast.base.report import Refused, error
+from standfast.base.report import Refused, Report, error
 
 if TYPE_CHECKING:
     from lxml import etree
@@ -52,14 +52,21 @@ class Cluster:
 
     def __init__(self, connect: Connect = connect_to_manager) -> None:
         self._connect = connect
+        self.remark: Callable[[Iterable[Report]], None] = lambda _reports: None
+        """Told what a good reply has to say beside its answer."""
 
     def call(self, verb: str, within_s: float = CALL_S_MAX, /, **arguments: Any) -> Json:
         """One request, answered within so many seconds. Raises Refused with the daemon's reports."""
         link = self._connect(within_s)
         try:
-            return link.call(verb, **arguments)
+            reply = link.call(verb, **arguments)
         finally:
             link.close()
+        if "reports" in reply:
+            from standfast.client.connection import remarks
+
+            self.remark(remarks(reply))
+        return reply
 
     def status(self) -> Json:
         """The reply to `status` (api/protocol.py)."""

@@ -63,6 +63,7 @@ class Session:
         """`now_s` is the wall clock, for lifetimes and the dates of the status."""
         self.output = output
         self.cluster = cluster if cluster is not None else Cluster()
+        self.cluster.remark = output.say_all
         self.options = options if options is not None else Options()
         self.now_s = now_s
         self.edit: EditState | None = None

@@ -7,8 +7,9 @@ import sys
 from typing import Any
 
 from standfast.base.report import Refused, error
-from standfast.client.connection import EXIT_DISCONNECTED, Connection
+from standfast.client.connection import EXIT_DISCONNECTED, Connection, remarks
 from standfast.compat.xml_text import elements, tag
+from standfast.tools.running import complain
 
 EXIT_NO_SUCH = 105
 EXIT_USAGE = 64
@@ -37,7 +38,9 @@ class Manager:
 
             return CibFile(file).call(verb, **arguments)
         with Connection("manager", timeout_s=self._timeout_s) as connection:
-            return connection.call(verb, **arguments)
+            reply = connection.call(verb, **arguments)
+        complain(self.client, remarks(reply))
+        return reply
 
     def found(self, xpath: str) -> list[tuple[str, Attributes]]:
         """(name, attributes) of the elements that an XPath selects, without what is inside them; none is no error."""

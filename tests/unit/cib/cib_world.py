@@ -235,7 +235,7 @@ class World:
         host.view.taken[host.at, node] = None
         if applied.sender != node:
             return
-        if host.view.quorate and machine.is_whole:
+        if host.view.quorate and not machine.absent:
             name = machine.cib.root.get("update-client")
             assert name is not None
             self.stable.append((host.view, host.at, name, applied.outcome.after, machine.cib.digest()))

@@ -71,7 +71,7 @@ def test_a_lone_node_starts_with_an_empty_document_on_disk() -> None:
     effects = machine.step(MessageDelivered(NodeId(1), hello.message))
     assert [type(effect).__name__ for effect in effects] == ["Rewrite", "Tell", "Synced"], "durable before visible"
     assert str(machine.cib.version) == "0.1.0"
-    assert (machine.lineage, machine.is_whole) == (4, True)
+    assert (machine.lineage, machine.is_enough) == (4, True)
 
 
 def test_changes_reach_everybody_and_survive_a_power_cut_of_all() -> None:

@@ -50,6 +50,9 @@ class Host:
     carrier: bool = True
     disk: bytes = b""
     disk_works: bool = True
+    is_slow: bool = False  # what is stored is not on the disk before `disk_done`
+    storing: list[tuple[bytes, bool]] = field(default_factory=list)
+    held: list[fx.NodeEffect] = field(default_factory=list)
     timers: dict[str, int] = field(default_factory=dict)
     answers: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     told: list[str] = field(default_factory=list)
@@ -81,6 +84,7 @@ class Rig:
         self.view: dict[NodeId, tuple[View, int]] = {}
         self.seq = 0
         self.requests = 0
+        self.cast = 0
         self.agents: dict[tuple[str, str], int] = {}
         self.hang: set[tuple[str, str]] = set()
         self.ran: list[str] = []
@@ -238,7 +242,10 @@ class Rig:
     def perform(self, host: Host, effects: tuple[fx.NodeEffect, ...]) -> None:
         for effect in effects:
             match effect:
+                case fx.ToEngine() | fx.Answer() if host.storing:
+                    host.held.append(effect)
                 case fx.ToEngine(Broadcast(payload)):
+                    self.cast += 1
                     seq = self.view[host.id][0].id.seq if host.id in self.view else 0
                     self.at(200, ("cast", host.id, seq, payload))
                 case fx.ToEngine(Leave()):
@@ -249,7 +256,10 @@ class Rig:
                     if not host.disk_works:
                         self.step(host, fx.DiskFailed("No space left on device"))
                         return
-                    host.disk = data if rewrite else host.disk + data
+                    if host.is_slow:
+                        host.storing.append((data, rewrite))
+                    else:
+                        host.disk = data if rewrite else host.disk + data
                 case fx.Keep(name, _):
                     host.kept.append(name)
                 case fx.Answer(connection, message):
@@ -282,6 +292,14 @@ class Rig:
                     host.stopped = effect
                 case _:
                     self.touch(host, effect)
+
+    def disk_done(self, name: str) -> None:
+        """The slow disk has written everything; what waited for it is said."""
+        host = self.host(name)
+        for data, rewrite in host.storing:
+            host.disk = data if rewrite else host.disk + data
+        held, host.storing, host.held, host.is_slow = host.held, [], [], False
+        self.perform(host, tuple(held))
 
     def touch(self, host: Host, effect: Any) -> None:
         match effect:

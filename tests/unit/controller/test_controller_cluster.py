@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from node_rig import DUMMY, VIP, Rig, options, served
+from node_rig import DUMMY, SECOND, VIP, Rig, options, served
 
 from standfast.api import gate
 from standfast.controller.verbs import VERBS
@@ -380,3 +380,23 @@ def test_of_two_changes_made_for_the_same_configuration_only_the_first_is_made()
     assert (second["ok"], second["exit_code"], second["reports"][0]["code"]) == (False, 103, "cib.changed-meanwhile")
     assert "dummy" in rig.where("n1")
     assert "vip" not in rig.where("n2")
+
+
+def test_a_duty_that_was_overtaken_by_somebody_coming_says_of_nobody_that_he_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The agreement took longer than the grace, so the first who is present takes up the duty at once, as if alone; meanwhile the
+    others come. (Found by seed 168: a healthy node was written down as offline, and stayed so.)"""
+    for slow, other in ((1, 2), (2, 1)):
+        rig = served()
+        later = rig.at
+        delays = [2 * SECOND]
+
+        def at(delay_us: int, what: Any, *, slow: int = slow, delays: list[int] = delays, later: Any = later) -> None:
+            is_first = what[:2] == ("cast", slow) and bool(delays)
+            later(delays.pop() if is_first else delay_us, what)
+
+        monkeypatch.setattr(rig, "at", at)
+        rig.install(1, 2)
+        rig.run(4)
+        status = rig.ask(f"n{other}", "status")
+        assert [(node["name"], node["online"]) for node in status["situation"]["nodes"]] == [("n1", True), ("n2", True)], slow
+        assert rig.holders() == ["n1"]

@@ -11,9 +11,11 @@ from node_rig import Rig, served
 from standfast.base.ids import NodeId
 from standfast.cib.apply import apply
 from standfast.cib.document import Cib, Version
+from standfast.cib.machine import CibMachine
 from standfast.cib.operations import Change, Operation, OpKind, Origin, encode_change
 from standfast.controller import effects as fx
 from standfast.controller.clients import Clients
+from standfast.controller.confirmations import Confirmations
 from standfast.controller.outbox import Outbox
 from standfast.controller.roll import Roll
 from standfast.controller.scheduling import Scheduling, losses
@@ -107,7 +109,7 @@ class Told:
     def __init__(self) -> None:
         self.machine = Machine(Cib.parse(etree.tostring(settled(3, 9))))
         where = roll(1, (1, 2, 3), expected=3)
-        self.say = Outbox("node1", where, Clients())
+        self.say = Outbox("node1", where, Clients(), Confirmations(where, CibMachine(where.local, 1, None)))
         self.scheduling = Scheduling("node1", "test", where, self.machine, self.say)  # type: ignore[arg-type]
         self.number = 0
 

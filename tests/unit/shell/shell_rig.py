@@ -83,6 +83,7 @@ class FakeManager:
         self.before_apply: list[Operation] = []
         self.refusals: dict[str, Refused] = {}
         self.sticks: set[str] = set()
+        self.remarks: list[Json] = []  # what is said beside the answer to a change
 
     # ---- the verbs ---------------------------------------------------------------------------------------------------
 
@@ -120,7 +121,7 @@ class FakeManager:
             for item in request["operations"]
         )
         apply(self.cib, Change(operations, Origin(request.get("user", ""), request.get("client", ""), "test-node-1", NOW_S)))
-        return {"version": str(self.cib.version)}
+        return {"version": str(self.cib.version), **({"reports": self.remarks} if self.remarks else {})}
 
     def verb_status(self, request: Json) -> Json:
         return {

@@ -313,6 +313,16 @@ def test_verify() -> None:
     assert not shell.run("verify")[0]
 
 
+def test_a_commit_that_is_not_confirmed_is_made_and_says_so() -> None:
+    shell = Shell()
+    what = "the change is made, but it is not confirmed that the journal of n2 holds it"
+    shell.manager.remarks = [{"code": "cib.unconfirmed", "severity": "warning", "what": what, "why": "slow", "remedy": "look"}]
+    good, _, err = shell.run("configure", "property", "cluster-name=one")
+    assert good
+    assert f"WARNING: {what}" in err
+    assert shell.manager.find("crm_config/cluster_property_set/nvpair") is not None
+
+
 def test_a_commit_cut_off_at_each_request_is_whole_or_not_at_all() -> None:
     """The manager stops answering at the n-th request: what is in the CIB is all of the text or nothing."""
     from standfast.base.report import Refused, error

@@ -134,3 +134,13 @@ def test_a_one_shot_tool_imports_nothing_heavy(module: str) -> None:
     code = f"import sys, standfast.tools.{module}; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60).stdout.split()
     assert {"lxml", "lxml.etree", "asyncio", "argparse", "msgspec", "cryptography", "standfast.scheduler"} & set(loaded) == set()
+
+
+def test_a_change_that_is_not_confirmed_is_made_and_the_tool_says_so(cluster: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    from standfast.tools import crm_attribute
+
+    report = {"code": "cib.unconfirmed", "severity": "warning", "what": "it is made, and not confirmed", "remedy": "look at n2"}
+    applied = cluster.answers["cib.apply"]
+    cluster.answers["cib.apply"] = lambda request: {**applied(request), "reports": [report]}
+    assert crm_attribute.main(["-t", "crm_config", "-n", "x", "-v", "1"]) == 0
+    assert capsys.readouterr().err == "crm_attribute: it is made, and not confirmed\n  look at n2\n"

@@ -30,6 +30,10 @@ FENCED_PAIRS = 500
 """So many of 1,000 seeds of two nodes with `two_node` have one: whoever is apart from the other shoots before it takes anything.
 Their races are what `pcmk_delay_base` and `pcmk_delay_max` are for, so half of them have one of these."""
 
+MANY = 3
+FORGETFUL = 250
+"""So many of 1,000 seeds of three nodes and more lose the power of everybody right after a change, up to three times."""
+
 LONG = 250
 """So many of 1,000 seeds are long histories with rarer faults: what takes minutes to go wrong has no chance in half of one."""
 
@@ -108,6 +112,7 @@ class _Draw:
             at_ms += 1 + chance.below(2 * every_ms)
         faults += self._load(safety_ms, (2_000, 6_000, 20_000) if is_long else (500, 2_000, 6_000))
         faults += self._fencing(setting, safety_ms)
+        faults += self._oblivion(setting, safety_ms)
         core, broken = self._end(setting)
         weather = self._sky()
         return Plan(self._seed, setting, weather, tuple(sorted(faults, key=lambda f: f.at_ms)), core, broken, safety_ms)
@@ -166,6 +171,28 @@ class _Draw:
             habit = chance.choice(("works", "down", "hangs", "slow", "mute", "lies"))
             out.append(Fault(at, f"fence-device {habit}", at + chance.between(2_000, 12_000), "fence-device works"))
             at += 4_000 + chance.below(16_000)
+        return out
+
+    def _oblivion(self, setting: Setting, safety_ms: int) -> list[Fault]:
+        """A change, and then the power of all who may have it, while disks are slow or managers dead: whoever is back first must
+        know of it, if it was acknowledged. By a stream of its own, too."""
+        chance = Stream(self._seed, "oblivion")
+        if setting.nodes < MANY or not chance.happens(FORGETFUL):
+            return []
+        out: list[Fault] = []
+        for _ in range(chance.between(1, 3)):
+            at = CONFIGURED_MS + chance.below(max(1, safety_ms - CONFIGURED_MS - 6_000))
+            by, *others = chance.shuffled(list(range(1, setting.nodes + 1)))
+            marked, lost = at + 100, at + 105 + chance.choice((20, 100, 400, 1_200))
+            for node in others:
+                how = chance.choice(("slow", "slow", "dead", "well"))
+                if how == "slow":
+                    out.append(Fault(at, f"disk {node} slow", lost + 3_000, f"disk {node} none"))
+                elif how == "dead":
+                    out.append(Fault(marked - chance.below(6), f"kill-manager {node}"))
+                out.append(Fault(lost, f"power {node}", lost + chance.between(100, 1_500), f"start {node}"))
+            out.append(Fault(marked, f"mark {by}"))
+            out.append(Fault(lost, f"power {by}", lost + chance.between(2_000, 9_000), f"start {by}"))
         return out
 
     # ---- lives ------------------------------------------------------------------------------------------------------

@@ -316,7 +316,7 @@ class Machine:
     def _perform_one(self, effect: fx.NodeEffect) -> None:
         match effect:
             case fx.ToEngine() | fx.Answer():
-                is_promise = isinstance(effect, fx.Answer) and self.world.oracle.promises(self)
+                is_promise = isinstance(effect, fx.Answer) and self.world.oracle.promises(self, effect.message)
                 if self._storing:
                     self._held.append((effect, is_promise))
                 else:

@@ -11,7 +11,7 @@ None is allowed but what docs/failover-ip.md states, for as long as it states (`
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from standfast.base.ids import US_PER_MS, US_PER_S, NodeId
 from standfast.cib.document import Version
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from standfast.sim.cluster.machine import Machine
     from standfast.sim.cluster.world import Cluster
     from standfast.sim.host import Host
+
+Json = dict[str, Any]
 
 PULSE_US = 1_850 * US_PER_MS
 """What is left of a pulse when the others have turned away, at the most, and the time to act on it."""
@@ -69,6 +71,7 @@ class Tally:
     refusals: int = 0
     agreements: int = 0
     looked_for: int = 0
+    unconfirmed: int = 0
     holders: list[NodeId] = field(default_factory=list)
 
 
@@ -223,15 +226,14 @@ class Oracle:
     def configured(self) -> None:
         """The first configuration was acknowledged."""
 
-    def promises(self, machine: Machine) -> bool:
+    def promises(self, machine: Machine, answer: Json) -> bool:
         """Whether what this manager answers now will be kept. The disk may hold the answer back until there is another view."""
-        node, life = machine.node, self._world.checks.lives.get(machine.id)
-        if node is None or life is None or node.controller.roll.quorum is None or not node.controller.is_whole:
-            return False
-        if not node.controller.roll.quorum.quorate:
-            return False  # without quorum, or with members that take no part, nothing is promised (cib/machine.py)
-        # A manager that has just died is missed after its grace only: until then its engine alone holds the change.
-        return all(self._world.machines[n].node is not None for n in (life.view.members if life.view else ()))
+        node = machine.node
+        if node is None or node.controller.roll.quorum is None or not node.controller.roll.quorum.quorate:
+            return False  # without quorum nothing is promised (cib/machine.py)
+        warned = [report["code"] for report in answer.get("reports", ())]
+        self.tally.unconfirmed += "cib.unconfirmed" in warned
+        return not warned
 
     def acknowledged(self, mark: Mark, version: str) -> None:
         """A person was told that this change is made."""
@@ -270,6 +272,8 @@ class Oracle:
         life = self._world.checks.lives.get(machine.id)
         if life is None or life.quorum is None or not life.quorum.quorate or self._world.goes_on_alone:
             return  # two sides may both go on, and number their changes alike
+        if not controller.is_enough:
+            return  # too few managers to know of everything; what they have gives way when the others are back
         version, digest = str(controller.cib.version), controller.cib.digest()
         first = self._digests.setdefault(version, digest)
         self._must(first == digest or self.is_forgiving_disks, machine, f"S5: version {version} is another document here")

@@ -48,6 +48,7 @@ DEEDS = (
 COUNTS = (
     "a node is fenced",
     "an acknowledged change is looked for",
+    "a change is told not to be confirmed",
     "a journal is refused",
     "a network that corrupts",
     "a core without all nodes",
@@ -79,6 +80,7 @@ class Probes:
                 self._count(f"deed: {verb}", times)
         tally = player.world.oracle.tally
         self._count("an acknowledged change is looked for", tally.looked_for)
+        self._count("a change is told not to be confirmed", tally.unconfirmed)
         self._count("a journal is refused", tally.refusals)
         self._count("a node is fenced", sum(player.world.switch.fenced.values()))
         self._count("a network that corrupts", int(player.plan.weather.corruption > 0))
