@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import sys
 import threading
@@ -53,10 +54,12 @@ class Relay:
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
-        for port in self._ports:
-            self._loop.run_until_complete(asyncio.start_unix_server(self._serve(port), str(self._folder / f"{port}.sock")))
+        ends = [asyncio.start_unix_server(self._serve(port), str(self._folder / f"{port}.sock")) for port in self._ports]
+        servers = [self._loop.run_until_complete(end) for end in ends]
         self._is_ready.set()
         self._loop.run_forever()
+        for server in servers:
+            server.close()
         open_lines = asyncio.all_tasks(self._loop)
         for task in open_lines:
             task.cancel()
@@ -74,7 +77,12 @@ class Relay:
                 pump(reader, there[1], lambda data: self._count(port, data)), pump(there[0], writer), return_exceptions=True
             )
 
-        return serve
+        async def until_closed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            # asyncio's own callback (3.11) asks a cancelled connection for its fault, and prints what that raises
+            with contextlib.suppress(asyncio.CancelledError):
+                await serve(reader, writer)
+
+        return until_closed
 
     def _count(self, port: int, data: bytes) -> None:
         self.requests += [(port, found[1].decode()) for found in REQUEST.finditer(data)]
@@ -98,7 +106,11 @@ async def inside(folder: Path, ports: list[int]) -> None:
 
     def serve(port: int) -> Serve:
         async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            there = await asyncio.open_unix_connection(str(folder / f"{port}.sock"))
+            try:
+                there = await asyncio.open_unix_connection(str(folder / f"{port}.sock"))
+            except OSError:  # the other end is closed
+                writer.close()
+                return
             await asyncio.gather(pump(reader, there[1]), pump(there[0], writer), return_exceptions=True)
 
         return one
