@@ -160,3 +160,14 @@ def test_the_example_of_the_docs_is_what_comes_out(files: list[str], capsys: pyt
     words = shown.splitlines()[0].split()[3:-2]
     assert main(["rehearse", *words, *files]) == 0
     assert shown.partition("\n")[2].rstrip() == capsys.readouterr().out.rstrip()
+
+
+def test_a_race_of_two_fencing_nodes_is_noted(files: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    shots = "primitive shot stonith:fence_x params pcmk_host_check=none{}\nproperty stonith-enabled=true\n"
+    provider = "provider: corosync_votequorum"
+    assert provider in COROSYNC_CONF
+    (tmp_path / "corosync.conf").write_text(COROSYNC_CONF.replace(provider, f"{provider}\n  two_node: 1"))
+    for wait, is_told in (("", True), (" pcmk_delay_max=5s", False)):
+        (tmp_path / "ha-vip.crm").write_text(CRM + shots.format(wait))
+        notes = found(capsys, "--doubles=none", "--faults=leave", *files)["notes"]
+        assert any("each may fence the other" in note for note in notes) == is_told, notes

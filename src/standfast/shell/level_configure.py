@@ -388,8 +388,9 @@ class ConfigureLevel(Level):
 
     def _check(self, only: frozenset[str] | None) -> tuple[Report, ...]:
         from standfast.compat.crm.check import check
+        from standfast.shell.level_corosync import is_two_node
 
-        return check(self.edit.now, agents, only)
+        return check(self.edit.now, agents, only, is_two_node=is_two_node)
 
     # ---- helpers -----------------------------------------------------------------------------------------------------
 

@@ -10,10 +10,29 @@ from standfast.base.report import Refused, error
 from standfast.shell.command import Call, Level, command
 
 CONFIGURATION = os.environ.get("COROSYNC_MAIN_CONFIG_FILE", "/etc/corosync/corosync.conf")
+CONFIGURATION_BYTES_MAX = 1 << 20
 _TOOLS = {
     "ring": ("standfast.tools.corosync_cfgtool", ("-s",)),
     "quorum": ("standfast.tools.corosync_quorumtool", ("-s",)),
 }
+
+
+def is_two_node() -> bool:
+    """Whether this host's corosync.conf has quorum.two_node. A file that is not there, or not right, says no: it has tools of its
+    own (standfast config check)."""
+    from standfast.config.parse import parse_config
+
+    addresses: dict[str, str] = {}  # nobody is asked for them: which they are does not matter here
+
+    def resolve(name: str, _version: str) -> str | None:
+        return addresses.setdefault(name, f"192.0.2.{len(addresses) + 1}")
+
+    try:
+        with open(CONFIGURATION, "rb") as file:
+            config = parse_config(file.read(CONFIGURATION_BYTES_MAX), CONFIGURATION, resolve)
+    except (OSError, Refused):
+        return False
+    return config.quorum.two_node
 
 
 class CorosyncLevel(Level):

@@ -37,8 +37,9 @@ class RootLevel(Level):
         assert call.name
         from standfast.compat.crm.check import check
         from standfast.shell.agent_lookup import agents
+        from standfast.shell.level_corosync import is_two_node
 
-        reports = list(check(self.session.cluster.configuration(), agents))
+        reports = list(check(self.session.cluster.configuration(), agents, is_two_node=is_two_node))
         said = {report.what for report in reports}
         for notice in self.session.cluster.call("plan").get("notices", []):
             if notice.get("what") and notice["what"] not in said:

@@ -98,3 +98,39 @@ def test_spans() -> None:
         None,
         None,
     ]
+
+
+TWO = "node 1: n1\nnode 2: n2\n"
+BOTH = "primitive f1 stonith:fence_x params pcmk_host_list=n1{0}\nprimitive f2 stonith:fence_x params pcmk_host_list=n2{1}\n"
+RACE = (
+    "warning when the two nodes lose sight of each other, each may fence the other, and then both are down: quorum.two_node lets "
+    "both go on, and no fencing device gives one of them a head start (pcmk_delay_base=5s on the device that fences n1 (then n1 "
+    "wins), pcmk_delay_max=5s on all devices, or property priority-fencing-delay=5s)"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_told"),
+    [
+        (TWO + BOTH.format("", ""), True),
+        (TWO + BOTH.format(" pcmk_delay_base=0", ""), True),
+        (TWO + BOTH.format(" pcmk_delay_base=5s", " pcmk_delay_base=5s"), True),  # both wait alike
+        (TWO + "primitive f stonith:fence_x params pcmk_host_check=none\n", True),
+        (TWO + "primitive f stonith:fence_x params port=1\n", True),  # only its agent knows whom it fences
+        (TWO + "rsc_template t stonith:fence_x params pcmk_host_check=none\nprimitive f @t\n", True),
+        (TWO + BOTH.format(" pcmk_delay_base=5s", ""), False),
+        (TWO + BOTH.format(" pcmk_delay_max=5s", ""), False),
+        (TWO + "primitive f stonith:fence_x params pcmk_host_check=none pcmk_delay_base='n1:5s;n2:0'\n", False),
+        (TWO + BOTH.format("", "") + "property priority-fencing-delay=5s\n", False),
+        (TWO + BOTH.format("", "") + "property stonith-enabled=false\n", False),
+        (TWO + "node 3: n3\n" + BOTH.format("", ""), False),
+        (TWO + "primitive f1 stonith:fence_x params pcmk_host_list=n1\n", False),  # nobody can shoot n2
+        (TWO + GOOD, False),
+    ],
+)
+def test_two_nodes_that_may_shoot_each_other_are_told_to_give_one_a_head_start(text: str, is_told: bool) -> None:
+    configuration = load(Configuration(etree.fromstring(EMPTY)), parse_text(text), Method.UPDATE)[0]
+    for is_two_node in (True, False):
+        reports = check(configuration, lambda *agent: KNOWN.get(agent), is_two_node=lambda: is_two_node)  # noqa: B023
+        told = [f"{report.severity.value} {report.sentence()}" for report in reports if report.code == "crm.fence-race"]
+        assert told == ([RACE] if is_told and is_two_node else [])

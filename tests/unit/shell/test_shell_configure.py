@@ -343,3 +343,18 @@ def test_a_commit_cut_off_at_each_request_is_whole_or_not_at_all() -> None:
         good, _, _ = shell.file(SESSION, "configure")
         found = [shell.manager.find("resources/primitive"), shell.manager.find("rsc_defaults/meta_attributes")]
         assert good == (found[0] is not None) == (found[1] is not None)
+
+
+def test_verify_tells_of_a_fence_race_where_corosync_conf_has_two_node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from standfast.shell import level_corosync
+
+    nodes = [f"node {{\n ring0_addr: host-{n}\n name: n{n}\n nodeid: {n}\n}}" for n in (1, 2)]
+    quorum = "quorum {\nprovider: corosync_votequorum\ntwo_node: 1\n}\n"
+    text = "totem {\nversion: 2\ncluster_name: x\n}\nnodelist {\n" + "\n".join(nodes) + "\n}\n" + quorum
+    conf = tmp_path / "corosync.conf"
+    monkeypatch.setattr(level_corosync, "CONFIGURATION", str(conf))
+    assert not level_corosync.is_two_node(), "no file"
+    conf.write_text("totem {")
+    assert not level_corosync.is_two_node(), "no good file"
+    conf.write_text(text)
+    assert level_corosync.is_two_node()

@@ -16,6 +16,7 @@ from lxml import etree
 from standfast.base.report import Report, error, warning
 from standfast.compat.crm import words
 from standfast.compat.crm.document import Configuration, Object, parent_of, references_of
+from standfast.compat.fence_race import fence_race
 from standfast.executor.metadata import AgentMetadata
 
 Metadata = AgentMetadata
@@ -35,8 +36,15 @@ def span_ms(text: str | None) -> int | None:
     return int(int(match.group(1)) * _UNIT_MS[match.group(2).lower()]) if match else None
 
 
-def check(configuration: Configuration, agents: Agents, only: Collection[str] | None = None) -> tuple[Report, ...]:
-    """All findings, object by object in the order of `show`; `only` limits them to objects of these ids."""
+def check(
+    configuration: Configuration,
+    agents: Agents,
+    only: Collection[str] | None = None,
+    *,
+    is_two_node: Callable[[], bool] = lambda: False,
+) -> tuple[Report, ...]:
+    """All findings, object by object in the order of `show`; `only` limits them to objects of these ids. `is_two_node` says
+    whether corosync.conf has quorum.two_node; it is asked only where that matters."""
     chosen = [item for item in configuration.objects() if only is None or item.ident in only]
     found: list[Report] = []
     for item in chosen:
@@ -44,6 +52,9 @@ def check(configuration: Configuration, agents: Agents, only: Collection[str] | 
     found.extend(_check_unique(configuration, agents, only))
     if any(item.keyword in ("primitive", "property") for item in chosen):
         found.extend(_check_fencing(configuration))
+        race = fence_race(configuration.root)
+        if race is not None and is_two_node():
+            found.append(race)
     return tuple(found)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from standfast.base.ids import NodeId
 from standfast.base.report import Refused, error
+from standfast.compat.fence_race import fence_race
 from standfast.controller.actions import NATIVE_AGENTS
 from standfast.engine.quorum.settings import QuorumSettings
 from standfast.engine.settings import Times
@@ -92,6 +93,9 @@ def cast_of(config: ClusterConfig, root: etree._Element, quorum: QuorumSettings,
     policy = _option(configuration, "no-quorum-policy", "stop")
     if _option(configuration, "stonith-enabled", "true").lower() in TRUE:
         notes.append("stonith-enabled is true: fencing devices are not played; what has to wait for fencing is shown as waiting")
+    race = fence_race(configuration) if quorum.two_node else None
+    if race is not None:
+        notes.append(f"{race.what}: {race.why} ({race.remedy})")
     links = max((link for node in nodelist for link, _ in node.addresses), default=0) + 1
     rings = [node.address(0) for node in nodelist]
     return Cast(
