@@ -173,7 +173,7 @@ def test_exclusive_takes_a_floating_ip_along(cloud: OpenStackLab) -> None:
     body = {"floatingip": {"floating_network_id": outside, "port_id": vip.id, "fixed_ip_address": VIP, "description": "web"}}
     made = cloud.owner.call(Request(Service.NETWORK, "POST", requests.FLOATING_IPS, body=body))["floatingip"]["id"]
 
-    def leads_to() -> tuple[str, str, str]:
+    def leads_to() -> tuple[str | None, str | None, str]:
         shown = cloud.owner.call(Request(Service.NETWORK, "GET", f"{requests.FLOATING_IPS}/{made}"))["floatingip"]
         return shown["port_id"], shown["fixed_ip_address"], shown["description"]
 
@@ -192,5 +192,17 @@ def test_exclusive_takes_a_floating_ip_along(cloud: OpenStackLab) -> None:
         vip = cloud.vip()
         assert vip is not None
         assert leads_to() == (vip.id, VIP, "web")
+        holding = cloud.wish(AddressWish(VIP, "ha-vip", holder="node-b"), mode=Mode.EXCLUSIVE)
+        for _ in range(3):
+            go(cloud.owner, holding, memory)
+        another, done = Memory(), []
+        for _ in range(3):
+            done += go(cloud.owner, cloud.wish(mode=Mode.EXCLUSIVE), another).done
+        assert all(VIP not in port.addresses for port in cloud.ports().values()), "the resource is deleted"
+        assert leads_to() == (None, None, f"web [standfast for {VIP} of test-1]")
+        assert [report.code for report in done] == ["openstack.floating-ip-detached", "openstack.revoked"]
+        for _ in range(3):
+            go(cloud.owner, holding, Memory())
+        assert leads_to() == (cloud.ports()["node-b"].id, VIP, "web"), "the same address again"
     finally:
         cloud.owner.call(Request(Service.NETWORK, "DELETE", f"{requests.FLOATING_IPS}/{made}"))

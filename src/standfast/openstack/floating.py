@@ -3,7 +3,8 @@
 Neutron does not let a port lose a fixed address to which a floating IP leads (400, l3_db.prevent_internal_ip_change_for_fip);
 of a port that is deleted the floating IP leads nowhere from then on. So before an address leaves a port, its floating IP is taken
 off, and led to the port that has the address afterwards. In between its description says where it belongs:
-`[standfast for 172.16.0.100 of demo-1]`. Who takes over from a coordinator that died there reads it.
+`[standfast for 172.16.0.100 of demo-1]`. Who takes over from a coordinator that died there reads it. Where no resource has the
+address any more, the mark is what stays: with a resource that has it again, the floating IP comes back.
 
 Each function is a part of a round: a generator of batches. An outage ends the whole round before it comes back here.
 """
@@ -27,6 +28,7 @@ READ_LANE, WRITE_LANE = "floating-ip-read", "floating-ip"
 _MARK = re.compile(r" ?\[standfast for (\S{1,45}) of ([^\]\s]{1,180})\]")
 
 Batch = tuple[Request, ...]
+Told = tuple[list[Report], list[Trouble]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,59 +81,65 @@ def marked(floating: FloatingIp, address: str, cluster: str) -> str:
     return f"{_MARK.sub('', floating.description)[: DESCRIPTION_CHARS_MAX - len(word) - 1]} {word}".strip()
 
 
-def take_off(wish: Wish, memory: Memory, actions: Sequence[Action]) -> Generator[Batch, tuple[Reply, ...], list[Trouble]]:
-    """Before these changes are made: nothing leads to an address that leaves its port. Gives what cannot be taken off; a port of
-    an address that nobody wants any more is such a thing too, because nobody knows where its floating IP should lead."""
+def take_off(wish: Wish, memory: Memory, actions: Sequence[Action]) -> Generator[Batch, tuple[Reply, ...], Told]:
+    """Before these changes are made: nothing leads to an address that leaves its port. Gives what leads nowhere from now on, and
+    what cannot be taken off. An own port of an address that nobody wants any more is such a thing too: it can stay for the sake
+    of its floating IP, which a fixed address of a node's port cannot."""
     leaving = _leaving(actions)
     if not leaving:
-        return []
+        return [], []
     request = requests.list_network("floatingips", *(("port_id", port.id) for port, _, _ in leaving))
     (reply,) = yield (_in_lane(request, READ_LANE),)
     if verdict(request, reply) is not Verdict.DONE or reply.body is None:
-        return []  # these credentials may not see any: what Neutron then says to the change itself is reported
+        return [], []  # these credentials may not see any: what Neutron then says to the change itself is reported
     found = read(reply.body)
     wished = {item.address for item in wish.addresses}
     troubles: list[Trouble] = []
     todo: list[tuple[FloatingIp, str, str, Port]] = []
     for port, node, addresses in leaving:
         for floating in (item for item in found if item.port == port.id and item.fixed in addresses):
-            if floating.fixed in wished:
+            if floating.fixed in wished or port.owner != model.VIP_OWNER:
                 todo.append((floating, floating.fixed, node, port))
             else:
                 troubles.append(Trouble(floating.fixed, "", _carries(port, floating)))
     if not todo:
-        return troubles
+        return [], troubles
     memory.is_due = True
     batch = tuple(_lead(floating, None, marked(floating, ip, wish.cluster)) for floating, ip, _, _ in todo)
     answers = yield batch
     memory.is_due = False
+    done: list[Report] = []
     for (floating, ip, node, port), request, reply in zip(todo, batch, answers, strict=True):
         if verdict(request, reply) is Verdict.DONE:
             memory.waiting[floating.id] = (ip, one((reply.body or {}).get("floatingip") or {}))
+            done += [] if ip in wished else [_detached(floating, ip)]
         else:
             troubles.append(Trouble(ip, node, _stuck(floating, f"port {port.id}", replies.detail(reply))))
-    return troubles
+    return done, troubles
 
 
-def lead(
-    wish: Wish, seen: Seen, memory: Memory, *, is_thorough: bool
-) -> Generator[Batch, tuple[Reply, ...], tuple[list[Report], list[Trouble]]]:
+def lead(wish: Wish, seen: Seen, memory: Memory, *, is_thorough: bool) -> Generator[Batch, tuple[Reply, ...], Told]:
     """After the changes: what waits is led to the port that has the address now. `is_thorough` also finds those that a
     coordinator before this one has left. Gives what was done, and what could not be."""
+    wished = {item.address for item in wish.addresses}
+    done: list[Report] = []
     if is_thorough or memory.is_due:
         projects = dict.fromkeys(port.project for port in seen.ports.values() if port.project)
         request = requests.list_network("floatingips", *(("project_id", own) for own in projects))
         (reply,) = yield (_in_lane(request, READ_LANE),)
         if verdict(request, reply) is Verdict.DONE and reply.body is not None:
             found = [(item.meant_for(wish.cluster), item) for item in read(reply.body)]
+            if memory.is_due:  # it was taken off, and the answer that said so was lost
+                fresh = [(ip, item) for ip, item in found if ip and ip not in wished and item.id not in memory.waiting]
+                done += [_detached(item, ip) for ip, item in fresh]
             memory.waiting = {item.id: (ip, item) for ip, item in found if ip}
             memory.is_due = False
-    todo = [(ip, item, port) for ip, item in memory.waiting.values() if (port := target(seen, ip)) is not None]
+    wanted = [(ip, item) for ip, item in memory.waiting.values() if ip in wished]
+    todo = [(ip, item, port) for ip, item in wanted if (port := target(seen, ip)) is not None]
     if not todo:
-        return [], []
+        return done, []
     batch = tuple(_lead(item, (port.id, ip), _MARK.sub("", item.description)) for ip, item, port in todo)
     answers = yield batch
-    done: list[Report] = []
     troubles: list[Trouble] = []
     for (ip, item, port), request, reply in zip(todo, batch, answers, strict=True):
         answer = verdict(request, reply)
@@ -198,6 +206,12 @@ def _carries(port: Port, floating: FloatingIp) -> Report:
     what = f"port {port.id} of {', '.join(port.addresses)} is kept, though no resource has the address any more"
     remedy = f"openstack floating ip unset --port {floating.ip}; the port is deleted then"
     return warning("openstack.floating-ip-left", what, f"floating IP {floating.ip} leads to it", remedy)
+
+
+def _detached(floating: FloatingIp, address: str) -> Report:
+    what = f"floating IP {floating.ip} leads nowhere now: it led to {address}, which no resource has any more"
+    why = "it is not deleted; in mode exclusive it comes back by itself when a resource has the address again"
+    return warning("openstack.floating-ip-detached", what, why, f"openstack floating ip set --port PORT {floating.ip}")
 
 
 def _stuck(floating: FloatingIp, where: str, detail: str) -> Report:

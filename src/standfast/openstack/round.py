@@ -308,7 +308,9 @@ class Round:
             if not planned.actions:
                 break
             todo = [action for action in planned.actions if not self._is_blocked(action)]
-            for trouble in (yield from self._part(floating.take_off(self.wish, self.memory.floating, todo))):
+            detached, stuck = yield from self._part(floating.take_off(self.wish, self.memory.floating, todo))
+            self.outcome.done += detached
+            for trouble in stuck:
                 self._trouble(trouble.address, trouble.node, trouble.report)
             todo = [action for action in todo if not self._is_blocked(action)]
             if not todo:

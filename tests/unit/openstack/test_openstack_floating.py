@@ -168,6 +168,112 @@ def test_one_of_the_nodes_own_address_and_one_that_a_person_led_elsewhere_stay()
     assert owner(rig) == ["b"]
 
 
+def attached() -> tuple[Rig, Any]:
+    """Node a's port has the address, and the floating IP leads there."""
+    rig, floating = placed()
+    hold(rig, "a")
+    rig.run(25)
+    assert (owner(rig), floating["port_id"]) == (["a"], rig.nodes["a"])
+    return rig, floating
+
+
+WAITS = f"web [standfast for {VIP} of demo]"
+
+
+def test_of_a_deleted_resource_it_is_kept_and_told_and_comes_back_with_the_address() -> None:
+    rig, floating = attached()
+    before = len(rig.made)
+    rig.want(mode=Mode.EXCLUSIVE)
+    rig.run(60)
+    assert owner(rig) == []
+    assert "standfast" not in rig.cloud.ports[rig.nodes["a"]]["description"]
+    assert (floating["port_id"], floating["fixed_ip_address"], floating["description"]) == (None, None, WAITS)
+    assert [request.method for _, request in rig.made[before:]].count("PUT") == 2, "once, and not again at each look"
+    (said,) = [report for report in rig.reports if report.code == "openstack.floating-ip-detached"]
+    assert said.what == f"floating IP {FLOATING} leads nowhere now: it led to {VIP}, which no resource has any more"
+    assert not [report for report in rig.reports if report.severity.name == "ERROR"]
+    hold(rig, "b")
+    rig.run(60)
+    assert (owner(rig), floating["port_id"], floating["description"]) == (["b"], rig.nodes["b"], "web")
+
+
+def test_of_a_deleted_resource_it_is_left_to_who_leads_it_elsewhere() -> None:
+    rig, floating = attached()
+    rig.want(mode=Mode.EXCLUSIVE)
+    rig.run(30)
+    floating.update(port_id=rig.nodes["b"], fixed_ip_address="172.16.0.12", description="mail", revision_number=90)
+    hold(rig, "b")
+    rig.run(60)
+    assert owner(rig) == ["b"]
+    assert (floating["fixed_ip_address"], floating["description"]) == ("172.16.0.12", "mail")
+
+
+def test_of_a_deleted_resource_it_keeps_the_address_where_it_may_not_be_taken_off() -> None:
+    rig, floating = attached()
+    before = dict(floating)
+    rig.cloud.forbidden = ("floatingips",)
+    rig.want(mode=Mode.EXCLUSIVE)
+    rig.run(60)
+    assert (owner(rig), floating) == (["a"], before)
+    assert "openstack.floating-ip-stuck" in rig.codes
+    assert "openstack.floating-ip-detached" not in rig.codes
+    rig.cloud.forbidden = ()
+    rig.run(60)
+    assert (owner(rig), floating["port_id"]) == ([], None)
+
+
+def test_of_a_deleted_resource_it_waits_also_where_the_address_cannot_leave_the_port() -> None:
+    rig, floating = attached()
+    rig.cloud.forbidden = ("fixed_ips",)
+    rig.want(mode=Mode.EXCLUSIVE)
+    rig.run(60)
+    assert (owner(rig), floating["port_id"]) == (["a"], None), "not led back and taken off in turns"
+    assert rig.codes.count("openstack.floating-ip-detached") == 1
+    rig.cloud.forbidden = ()
+    rig.run(60)
+    assert owner(rig) == []
+
+
+@pytest.mark.parametrize("calls", range(1, 6))
+def test_of_a_deleted_resource_none_is_lost_by_a_coordinator_that_dies_after_any_call(calls: int) -> None:
+    rig, floating = attached()
+    before = len(rig.made)
+    rig.want(mode=Mode.EXCLUSIVE)
+    for _ in range(200):
+        if len(rig.made) >= before + calls:
+            break
+        rig.run(0.05)
+    rig.machine, rig.coming, rig.timer_us = Reconciler(seed=8), [], None
+    rig.want(mode=Mode.EXCLUSIVE)
+    rig.run(60)
+    assert owner(rig) == []
+    assert (floating["port_id"], floating["description"]) == (None, WAITS)
+    rig.machine, rig.coming, rig.timer_us = Reconciler(seed=9), [], None
+    hold(rig, "b")
+    rig.run(60)
+    assert (floating["port_id"], floating["description"]) == (rig.nodes["b"], "web"), "a third one reads the mark too"
+
+
+@pytest.mark.parametrize("number", range(1, 3))
+def test_of_a_deleted_resource_it_is_told_also_when_the_answer_was_lost(number: int) -> None:
+    rig, floating = attached()
+    writes = 0
+
+    def lost(request: Request) -> Reply | None:
+        nonlocal writes
+        writes += request.is_write
+        if writes < number:
+            return None
+        rig.cloud.carry_out(request)
+        return Reply(fault=Fault.TIMEOUT)
+
+    rig.cloud.inject(lost)
+    rig.want(mode=Mode.EXCLUSIVE)
+    rig.run(90)
+    assert (owner(rig), floating["port_id"], floating["description"]) == ([], None, WAITS)
+    assert rig.codes.count("openstack.floating-ip-detached") == 1
+
+
 def test_status_and_doctor_see_where_it_leads_and_that_it_leads_nowhere() -> None:
     rig, floating = placed()
     hold(rig, "a")
