@@ -267,9 +267,9 @@ def _placement(wish: Wish, found: Survey) -> Iterator[Finding]:
     if len(hosts) == 1 and "" not in hosts:
         what = f"{names} run on the same hypervisor at present"
         why = "when that machine dies, all of them die"
-        yield Finding(
-            warning("openstack.same-host", what, why, "have one migrated: openstack server migrate --live-migration SERVER")
-        )
+        last = list(devices.values())[-1]
+        remedy = f"have one migrated by the cloud's administrator: openstack server migrate --live-migration {last}"
+        yield Finding(warning("openstack.same-host", what, why, remedy))
     groups = [g for g in found.server_groups if "anti-affinity" in str(g.get("policy") or g.get("policies") or "")]
     if not any(set(devices.values()) <= set(model.listed(group, "members")) for group in groups):
         what = f"{names} are in no common anti-affinity group"

@@ -445,7 +445,7 @@ def _homeless(item: AddressWish, wish: Wish, seen: Seen) -> Report:
             return error(
                 "openstack.no-port", what, why, "openstack port list, with the same credentials: is it the right project?"
             )
-        why = "they have not said which they have (which they do once openstack-cloud is set), and no server has such a name"
+        why = "they have not said which (they do once openstack-cloud is set), and these credentials see no server of such a name"
         return error("openstack.no-port", what, why, "crm configure property openstack-cloud=NAME, or --nodes SERVER,SERVER")
     why = "no subnet of the nodes' ports contains it, and they have several networks or none"
     return error("openstack.no-network", f"{item.label} belongs to no network of the nodes", why, "crm openstack status")

@@ -398,12 +398,12 @@ def outage(outcome: Outcome, lasts_s: int = 0) -> Report:
     what = "OpenStack gives no usable answer" + (f" since {lasts_s} s" if lasts_s else "")
     what += ": addresses stay as they are, and are looked after when it answers again"
     if outcome.is_unset:
-        remedy = (
-            "openstack --os-cloud NAME token issue, on this node; NAME is one of its clouds.yaml (/etc/openstack/clouds.yaml)"
-        )
+        remedy = "openstack --os-cloud NAME token issue, on this node, with a NAME of its clouds.yaml"
         return error("openstack.settings", "OpenStack cannot be asked with the settings of this node", outcome.detail, remedy)
     if outcome.outage is Verdict.REFUSED:
-        remedy = "check the application credential (openstack token issue): it may have expired or been revoked"
+        remedy = (
+            "openstack token issue, with the same credentials: the password may be wrong, or the application credential expired"
+        )
         return error("openstack.credentials", "OpenStack does not accept the credentials", outcome.detail, remedy)
     if outcome.outage is Verdict.FORBIDDEN:
         return texts.forbidden("ports and subnets cannot be read", "get_port, get_subnet", outcome.detail)

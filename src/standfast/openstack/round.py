@@ -353,8 +353,9 @@ class Round:
         match action:
             case Drop(port):
                 return any((ip, "") in self._blocked for ip in port.addresses)
-            case SetPort(node, fixed_ips=fixed) if fixed is not None:
-                return any((ip, node) in self._blocked for ip in action.takes)
+            case SetPort(node, fixed_ips=fixed):
+                takes = fixed is not None and any((ip, node) in self._blocked for ip in action.takes)
+                return takes or self._blocked.issuperset(_subjects(action))
             case MakeVip(item) | Claim(item):
                 return (item.address, "") in self._blocked
         return False

@@ -31,8 +31,9 @@ def said(action: Action) -> Report:
         case SetPort(node, port):
             where = f"port {port.id} of {node}" if node else f"port {port.id}, whose node has left the configuration"
             more, less = ", ".join(action.gives), ", ".join(action.takes)
-            what = f"{more} is allowed on {where}" if more else f"{less} is taken away from {where}"
-            what += f"; {less} is taken away" if more and less else ""
+            verb, also = ("are" if len(ips) > 1 else "is" for ips in (action.gives or action.takes, action.takes))
+            what = f"{more} {verb} allowed on {where}" if more else f"{less} {verb} taken away from {where}"
+            what += f"; {less} {also} taken away" if more and less else ""
             return notice("openstack.allowed" if more else "openstack.revoked", what)
 
 

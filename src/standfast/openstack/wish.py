@@ -99,14 +99,14 @@ def option(root: Element, name: str) -> str:
 
 
 def nodes(root: Element, fenced: frozenset[str] = frozenset()) -> tuple[NodeWish, ...]:
-    """The cluster nodes of the configuration; remote nodes are left alone."""
+    """The cluster nodes of the configuration, by name; remote nodes are left alone."""
     found = []
     for node in root.iterfind("configuration/nodes/node"):
         name = node.get("uname", "")
         if node.get("type", "member") != "remote" and name:
             nics = read_nics(access.nvpair_value(node, PORTS_ATTRIBUTE) or "")
             found.append(NodeWish(name, access.nvpair_value(node, SERVER_ATTRIBUTE) or "", nics, name in fenced))
-    return tuple(found)
+    return tuple(sorted(found, key=lambda node: node.name))
 
 
 def lost(root: Element) -> frozenset[str]:

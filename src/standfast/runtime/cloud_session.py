@@ -15,6 +15,7 @@ import types
 from typing import Any
 
 from standfast.openstack.api import Fault, Json
+from standfast.runtime.cloud_settings import SettingsError, why_not
 
 DETAIL_CHARS_MAX = 300
 ENVIRONMENT = "envvars"
@@ -68,18 +69,24 @@ def _region(name: str, explicit: Json | None, more: Json) -> Any:
     _without_sdk()
     import openstack.config
 
+    logging.getLogger("openstack").setLevel(logging.CRITICAL)  # of a broken file it quotes words, which may be a password
     logging.getLogger("keystoneauth").setLevel(logging.CRITICAL)
     logging.getLogger("urllib3").setLevel(logging.CRITICAL)
     with contextlib.suppress(ImportError):
         import urllib3
 
         urllib3.disable_warnings()
-    if explicit is None:
-        config = openstack.config.OpenStackConfig(app_name="standfast")
-        words: Json = {"cloud": name, **more}
-    else:
+    if explicit is not None:
         config = openstack.config.OpenStackConfig(app_name="standfast", load_yaml_config=False, load_envvars=False)
-        words = explicit | more
+        return _configured(config, explicit | more)
+    try:
+        config = openstack.config.OpenStackConfig(app_name="standfast")
+        return _configured(config, {"cloud": name, **more})
+    except Exception as fault:
+        raise why_not(name, fault) from fault
+
+
+def _configured(config: Any, words: Json) -> Any:
     region = config.get_one(**words)
     url = str(region.config.get("auth", {}).get("auth_url") or "")
     if region.config.get("auth_type") == "password" and url.rstrip("/").endswith("/v3"):
@@ -160,6 +167,8 @@ def _answer(response: Any) -> Json:
 
 def _fault(raised: Exception) -> Json:
     """What went wrong on the way, as one of our words."""
+    if isinstance(raised, SettingsError):
+        return {"status": 0, "body": None, "fault": Fault.SETTINGS, "detail": _short(str(raised)), "retry_after_s": None}
     kind = Fault.LIBRARY
     names = [cls.__name__ for cls in type(raised).__mro__]
     for name, meant in _KINDS:
@@ -170,10 +179,15 @@ def _fault(raised: Exception) -> Json:
     status = getattr(raised, "http_status", 0)
     if kind is Fault.UNREACHABLE and isinstance(status, int) and status >= 500:
         text = f"Keystone answers HTTP {status}"
-    detail = " ".join(f"{names[0]}: {text}".split())
-    if len(detail) > DETAIL_CHARS_MAX:  # the libraries nest their messages: what it is stands first, why stands last
-        detail = f"{detail[: DETAIL_CHARS_MAX // 3]} ... {detail[-DETAIL_CHARS_MAX // 2 :]}"
+    detail = _short(" ".join(f"{names[0]}: {text}".split()))
     return {"status": 0, "body": None, "fault": kind, "detail": detail, "retry_after_s": None}
+
+
+def _short(detail: str) -> str:
+    """The libraries nest their messages: what it is stands first, why stands last."""
+    if len(detail) <= DETAIL_CHARS_MAX:
+        return detail
+    return f"{detail[: DETAIL_CHARS_MAX // 3]} ... {detail[-DETAIL_CHARS_MAX // 2 :]}"
 
 
 _KINDS = (

@@ -17,6 +17,7 @@ from standfast.shell.words import without, without_output
 
 OPTIONS = ("--cloud", "--nodes")
 MARK_BYTES = 4
+LOOSE = "nothing keeps it so until the cluster knows the cloud: crm configure property openstack-cloud=NAME"
 
 
 class OpenStackLevel(Level):
@@ -61,7 +62,10 @@ class OpenStackLevel(Level):
             extra = [item.address for item in items if not item.resource]
             self._keep(root, lambda kept: [*kept, *(address for address in extra if address not in kept)])
         labels = ", ".join(item.label for item in items)
-        return self._tell(done, form, f"{labels}: allowed already on {', '.join(node.name for node in found.nodes)}")
+        is_kept = root is None or wish.option(root, wish.CLOUD)
+        return self._tell(
+            done, form, f"{labels}: allowed already on {', '.join(node.name for node in found.nodes)}", "" if is_kept else LOOSE
+        )
 
     @command(
         "revoke RESOURCE|ADDRESS|CIDR... [-o json] [--cloud NAME] [--nodes A,B]",
@@ -143,7 +147,7 @@ class OpenStackLevel(Level):
         again = wish.read(self.session.cluster.cib(), cloud=found.cloud)
         return replace(found, cluster=again.cluster) if again is not None else found
 
-    def _tell(self, done: work.Done, form: str, already: str) -> bool:
+    def _tell(self, done: work.Done, form: str, already: str, also: str = "") -> bool:
         if form == "json" or self.session.options.wants_json:
             changes, troubles = ([report._asdict() for report in reports] for reports in (done.changes, done.troubles))
             self.session.write_json({"ok": done.is_good, "changes": changes, "troubles": troubles, "api_calls": done.calls})
@@ -152,6 +156,8 @@ class OpenStackLevel(Level):
         self.session.output.say_all(done.troubles)
         if done.is_good and not done.changes:
             self.session.output.info(already)
+        if done.is_good and also:
+            self.session.output.info(also)
         return done.is_good
 
     def _keep(self, root: Any, alter: Callable[[list[str]], list[str]]) -> None:

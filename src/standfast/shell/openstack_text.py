@@ -20,7 +20,10 @@ def status_text(value: Json) -> str:
     if not value["addresses"]:
         lines.append("  none: crm configure primitive ha-vip IPaddr2 params ip=ADDRESS")
     for item in value["leftovers"]:
-        lines.append(f"  * {', '.join(item['addresses'])}: port {item['port']} is left over from a resource that is gone")
+        addresses = ", ".join(item["addresses"])
+        lines.append(
+            f"  * {addresses}: port {item['port']} is left over, no resource has the address (crm openstack revoke {addresses})"
+        )
     return "\n".join(lines)
 
 

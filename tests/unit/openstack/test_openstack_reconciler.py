@@ -305,6 +305,22 @@ def test_403_says_the_rule_and_is_not_hammered() -> None:
     assert rig.codes.count("openstack.mended") == 2
 
 
+def test_403_on_taking_away_is_not_hammered_either() -> None:
+    rig = Rig()
+    rig.want(VIP)
+    rig.run(10)
+    rig.cloud.forbidden = ("allowed_address_pairs",)
+    before = len(rig.made)
+    rig.want()
+    rig.run(290)
+    puts = [str(request) for _, request in rig.made[before:] if request.method == "PUT"]
+    assert 16 <= len(puts) <= 30, "each of both ports every 20 to 35 s"
+    assert rig.codes.count("openstack.forbidden") == 2
+    rig.cloud.forbidden = ()
+    rig.run(60)
+    assert (rig.pairs("a"), rig.own_port()) == ((), None)
+
+
 def test_403_on_the_port_of_the_address_names_that_rule() -> None:
     rig = Rig()
     rig.cloud.forbidden = ("POST",)

@@ -110,8 +110,10 @@ def test_what_is_allowed_before_the_property_is_set_belongs_to_this_cluster_late
     assert mark
     (vip,) = [port for port in rig.cloud.ports.values() if port["device_owner"] == "standfast:vip"]
     assert vip["device_id"].endswith(f"-{mark}"), "a bare name could be that of another cluster, which the coordinator respects"
-    assert rig.run("allow ha-vip --cloud lab")[0]
+    good, _, err = rig.run("allow ha-vip --cloud lab")
+    assert good
     assert rig.property("openstack-id") == mark
+    assert "nothing keeps it so until the cluster knows the cloud" in err
 
 
 def test_an_address_and_a_network_are_kept_in_the_property_and_revoke_forgets_them(rig: Rig) -> None:
@@ -124,6 +126,23 @@ def test_an_address_and_a_network_are_kept_in_the_property_and_revoke_forgets_th
     assert rig.run("revoke 172.16.0.150")[0]
     assert rig.property("openstack-allow") is None
     assert len(rig.cloud.ports) == 2, "the port of the address is gone"
+
+
+def test_what_was_allowed_by_hand_alone_is_shown_with_the_command_that_takes_it_away(rig: Rig) -> None:
+    assert rig.shell.run("configure", "property", "openstack-cloud=")[0]
+    assert rig.run("allow 172.16.0.150 10.8.0.0/24 --cloud lab")[0]
+    _, out, _ = rig.run("status --cloud lab")
+    assert "is left over, no resource has the address (crm openstack revoke 172.16.0.150)" in out
+
+
+def test_who_may_not_revoke_is_told_so_once_for_each_node_and_asks_no_more(rig: Rig) -> None:
+    assert rig.run("allow 172.16.0.150")[0]
+    rig.cloud.forbidden = ("allowed_address_pairs",)
+    before = len(rig.cloud.log)
+    good, _, err = rig.run("revoke 172.16.0.150")
+    assert not good
+    assert err.count("172.16.0.150 cannot be taken away") == 2
+    assert len([line for line in rig.cloud.log[before:] if line.startswith("PUT")]) == 2
 
 
 def test_a_resource_is_not_revoked_behind_the_coordinators_back(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -275,7 +294,7 @@ def test_the_wrong_projects_credentials_see_no_port(rig: Rig) -> None:
     good, _, err = rig.run("allow ha-vip")
     assert not good
     assert "no port of test-node-1, test-node-2 is seen" in err
-    assert "no server has such a name" in err
+    assert "see no server of such a name" in err
 
 
 def test_what_somebody_else_has_is_said_once_and_not_to_be_allowed(rig: Rig) -> None:
