@@ -8,9 +8,9 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from standfast.base.dataclass import dataclass
 from standfast.config.keys import OLD_SECTIONS, OLD_TOP_KEYS, SECTIONS, Fate, Key
 from standfast.engine.links.complaints import _TEXTS
 
@@ -60,7 +60,7 @@ NOT_FOLLOWED = {
 code that would follow them."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Line:
     """One way in which a code is used: severity, what it says and what it advises, "…" for what varies."""
 

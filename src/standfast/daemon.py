@@ -13,11 +13,11 @@ import signal
 import sys
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import NodeId
 from standfast.base.report import Refused, Report, Severity, notice
 from standfast.config.authkey import key_of_text

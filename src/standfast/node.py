@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from dataclasses import dataclass
 from typing import cast
 
 from standfast.agents.ip import api as ip
 from standfast.agents.ip.machine import FailoverIps
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import NodeId
 from standfast.cib.machine import CibMachine
 from standfast.controller.controller import Controller

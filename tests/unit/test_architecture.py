@@ -27,6 +27,7 @@ ALLOWED = {
     "sim/chance.py",
 }
 ALLOWED_LINES = {
+    "base/dataclass.py": "exec()",  # what the standard library's dataclass does, too
     "executor/codes.py": "import signal",  # the names of signals, nothing else
 }
 LINES_MAX = 600

@@ -5,7 +5,7 @@ Plain values, so that a tool can read them from a JSON reply without knowing the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from standfast.base.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

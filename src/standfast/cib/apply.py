@@ -16,12 +16,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from lxml import etree
 from lxml.etree import _Element as Element
 
+from standfast.base.dataclass import dataclass
 from standfast.base.report import Refused
 from standfast.cib import xpath
 from standfast.cib.diff import apply_patchset

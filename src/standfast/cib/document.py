@@ -13,12 +13,12 @@ from __future__ import annotations
 import copy
 import hashlib
 import re
-from dataclasses import dataclass
 from typing import cast
 
 from lxml import etree
 from lxml.etree import _Element as Element
 
+from standfast.base.dataclass import dataclass
 from standfast.base.report import Refused
 from standfast.base.wire import Malformed
 from standfast.cib.refusal import Exit, refused

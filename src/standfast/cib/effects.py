@@ -6,8 +6,7 @@ to be on the disk before anybody is told. When one of them fails, the node must 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import NodeId
 from standfast.base.report import Report
 from standfast.cib.apply import Outcome

@@ -19,10 +19,10 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from dataclasses import dataclass
 
 import msgspec
 
+from standfast.base.dataclass import dataclass
 from standfast.base.report import Report, error, warning
 from standfast.base.wire import Malformed
 from standfast.cib.document import COUNTER_MAX, XML_BYTES_MAX, Cib, Version

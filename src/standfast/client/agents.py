@@ -18,12 +18,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
+from standfast.base.dataclass import dataclass
 from standfast.base.report import Refused, error
 from standfast.executor import environment
 from standfast.executor.api import Agent, AgentClass, Request

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from standfast.base.dataclass import dataclass
 
 Status = Mapping[str, Any]
 """EngineStatus with tuples as lists: local, cluster_name, transport, view, quorum, peers, client_attached, counters, cmap."""

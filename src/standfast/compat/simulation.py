@@ -7,10 +7,10 @@ Owns: what each form holds. Does not own: the simulation (scheduler/simulate.py)
 from __future__ import annotations
 
 from copy import deepcopy
-from dataclasses import dataclass
 
 from lxml import etree
 
+from standfast.base.dataclass import dataclass
 from standfast.base.report import Refused, Report, error
 from standfast.base.situation import Situation
 from standfast.scheduler.dates import parse_date
@@ -46,7 +46,7 @@ class Asked:
     run: bool = True
     date: str = ""
     is_saved: bool = True
-    wanted: Wanted = Wanted()  # noqa: RUF009  (frozen)
+    wanted: Wanted = Wanted()
     attributes: bool = False
     failures: bool = False
     as_xml: bool = False

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from standfast.base.dataclass import dataclass
 from standfast.base.situation import NodeStatus, Situation
 
 

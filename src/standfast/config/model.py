@@ -14,8 +14,9 @@ Where the file says nothing, the defaults are ours. This is the one table of the
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import NodeId
 from standfast.base.report import Report
 from standfast.config.tree import Section

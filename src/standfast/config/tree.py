@@ -11,8 +11,9 @@ reader goes on and tells all.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from standfast.base.dataclass import dataclass
 from standfast.base.report import Report, error
 
 FILE_BYTES_MAX = 1 << 20

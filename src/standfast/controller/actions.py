@@ -5,8 +5,7 @@ Owns: that translation. Does not own: when an action is due (transition.py), wha
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import NodeId
 from standfast.base.report import Refused, error
 from standfast.cib.operations import Operation

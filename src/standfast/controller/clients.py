@@ -9,9 +9,10 @@ Invariants (`check`): a request is waited for in one place only; nothing waits f
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import US_PER_S
 from standfast.base.report import Refused, Report, error
 from standfast.cib.document import Version

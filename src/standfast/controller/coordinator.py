@@ -8,9 +8,9 @@ nothing is fired unless appointed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum, auto
 
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import US_PER_MS, US_PER_S
 from standfast.base.report import Report, notice, warning
 from standfast.base.wire import Malformed

@@ -7,9 +7,9 @@ answered (clients.py), the node's life: a request to shut down is only noted her
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import NodeId
 from standfast.base.report import Refused, error
 from standfast.cib.document import Cib

@@ -6,10 +6,10 @@ until what was stored before them is on the disk; addresses and timers never wai
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from standfast.agents.ip.api import IpInput, KernelEffect, Remember
+from standfast.base.dataclass import dataclass
 from standfast.base.report import Report
 from standfast.cib.document import Version
 from standfast.engine.api import ClientEvent, ClientRequest

@@ -9,8 +9,7 @@ has to be (scheduler/). Invariant: only the coordinator orders; a target that fa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import NodeId
 from standfast.base.report import Refused, error, warning
 from standfast.cib.machine import CibMachine

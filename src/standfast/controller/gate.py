@@ -17,10 +17,9 @@ Invariants (`check`): at most HELD_MAX starts are held; each belongs to the grap
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from lxml.etree import _Element as Element
 
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import US_PER_S
 from standfast.base.report import error, notice
 from standfast.controller import reading

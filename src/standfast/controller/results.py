@@ -5,8 +5,7 @@ Owns: which record and which news belong to a result. Does not own: what is reme
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import NodeId
 from standfast.cib.operations import Operation
 from standfast.controller import bookkeeping

@@ -6,8 +6,9 @@ Invariants (`check`): whoever is present is a member; the coordinator, where the
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import US_PER_MS, NodeId
 from standfast.engine.api import Quorum, View
 

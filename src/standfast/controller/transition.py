@@ -7,9 +7,10 @@ more is fired; the run is over exactly when nothing is in flight and nothing mor
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum, auto
 
+from standfast.base.dataclass import dataclass
 from standfast.executor.history import TransitionKey
 from standfast.scheduler.graph.model import Action, ActionKind, Graph
 

@@ -7,10 +7,11 @@ Everything here refuses with a report that names the argument; nothing else is e
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, Protocol
 
 from standfast.api import gate
+from standfast.base.dataclass import dataclass
 from standfast.base.report import Refused, error
 from standfast.cib.apply import query
 from standfast.cib.document import Cib

@@ -17,8 +17,9 @@ What a provider cannot promise is in its types: `View.transitional` is None wher
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import NodeId
 
 PAYLOAD_BYTES_MAX = 1 << 20

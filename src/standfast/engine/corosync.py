@@ -25,10 +25,10 @@ shown.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from hashlib import blake2b
 
 from standfast.base.bounded import Full
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import US_PER_MS, NodeId
 from standfast.base.report import error, notice, warning
 from standfast.base.wire import Malformed

@@ -5,9 +5,9 @@ The order of events is that of CPG's dispatch, which is the same for all members
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import NodeId
 from standfast.engine.effects import Persist, Requested, SetTimer, Tell, TimerFired, ToClient
 

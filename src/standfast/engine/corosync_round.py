@@ -14,8 +14,8 @@ message. The verdict is a function of what was said:
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import NodeId
 from standfast.engine.corosync_effects import Process
 from standfast.engine.corosync_frames import State, ViewKey

@@ -6,8 +6,7 @@ The order of effects is a promise: what must be durable (`Persist`) stands befor
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import NodeId
 from standfast.base.report import Report
 from standfast.engine.api import ClientEvent, ClientRequest

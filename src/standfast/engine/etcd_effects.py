@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import NodeId
 from standfast.engine.effects import Persist, Requested, SetTimer, Tell, TimerFired, ToClient
 

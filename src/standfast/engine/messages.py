@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from itertools import pairwise
 from typing import NamedTuple
 
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import NODES_MAX, NodeId
 from standfast.base.wire import Malformed, Reader, Writer
 from standfast.engine.api import ViewId

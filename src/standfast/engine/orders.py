@@ -6,8 +6,8 @@ Owns: the verbs and their bytes. Does not own: what an order does to quorum (quo
 from __future__ import annotations
 
 from collections.abc import Container
-from dataclasses import dataclass
 
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import NodeId
 from standfast.base.report import Refused, error
 from standfast.base.wire import Reader, Writer

@@ -5,8 +5,9 @@ Owns: the table. Does not own: how a provider keeps it (pulse.py, corosync.py, e
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from standfast.base.dataclass import dataclass
 
 
 class PulseRests(StrEnum):

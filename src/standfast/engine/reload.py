@@ -14,9 +14,9 @@ have delivered the same words, and the last yes is among them or is not. Whoever
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from standfast.base.bounded import Full
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import US_PER_S, NodeId
 from standfast.base.report import Refused, Report, error
 from standfast.base.wire import Malformed, Reader, Writer

@@ -5,8 +5,9 @@ Owns: defaults and limits of the engine's times. Does not own: corosync.conf (co
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import NODES_MAX, US_PER_MS, NodeId
 from standfast.base.report import Refused, error
 from standfast.engine.effects import Address

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
+from standfast.base.dataclass import dataclass
 from standfast.base.report import Report
 
 OUTPUT_BYTES_MAX = 64 * 1024

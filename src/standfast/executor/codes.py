@@ -7,8 +7,8 @@ lines. Does not own what follows from a failure: that is the scheduler's.
 from __future__ import annotations
 
 import signal
-from dataclasses import dataclass
 
+from standfast.base.dataclass import dataclass
 from standfast.executor.api import AgentClass, AgentExited, Fault, OpStatus, Rc
 
 REASON_CHARS_MAX = 1024

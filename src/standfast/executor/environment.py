@@ -8,8 +8,8 @@ never make a path of its own (whoever may write the CIB would be root on every n
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from standfast.base.dataclass import dataclass
 from standfast.base.report import Refused, error
 from standfast.executor.api import Agent, AgentClass, Request
 from standfast.executor.codes import REASON_PREFIX

@@ -21,8 +21,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 
+from standfast.base.dataclass import dataclass
 from standfast.base.wire import Malformed
 from standfast.executor.api import AgentClass, OpStatus, Rc, Request, Result
 from standfast.executor.codes import is_failure

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum, auto
 
+from standfast.base.dataclass import dataclass
 from standfast.executor.api import AgentExited, OpStatus, Request
 
 

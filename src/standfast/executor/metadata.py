@@ -7,10 +7,11 @@ sizes are bounded, entities are not expanded, nothing outside the text is read.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from lxml import etree
 
+from standfast.base.dataclass import dataclass
 from standfast.base.wire import Malformed
 from standfast.executor.codes import visible
 

@@ -6,10 +6,10 @@ What an agent prints is not trusted: sizes are bounded, entities are not expande
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from lxml import etree
 
+from standfast.base.dataclass import dataclass
 from standfast.base.report import Refused, error
 from standfast.fencing import values
 from standfast.fencing.api import Job, Pairs

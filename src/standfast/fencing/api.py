@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
+from standfast.base.dataclass import dataclass
 from standfast.base.report import Report
 
 Pairs = tuple[tuple[str, str], ...]

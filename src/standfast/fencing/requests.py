@@ -14,8 +14,9 @@ called back has done nothing to its target so far, and nobody but plans has aske
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from standfast.base.dataclass import dataclass
 from standfast.base.report import Report, notice, warning
 from standfast.fencing import devices, values
 from standfast.fencing.api import (

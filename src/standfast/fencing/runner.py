@@ -11,9 +11,10 @@ Finished exactly once for each time it is ordered, at the latest at its deadline
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum, auto
 
+from standfast.base.dataclass import dataclass
 from standfast.base.report import Refused, error, notice, warning
 from standfast.fencing import agents, values
 from standfast.fencing.agents import Abilities

@@ -6,8 +6,9 @@ Owns: scales, ticks, the text of the file. Does not own: what is drawn.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from xml.sax.saxutils import escape
+
+from standfast.base.dataclass import dataclass
 
 WIDTH, HEIGHT = 760, 460
 LEFT, RIGHT, TOP, BOTTOM = 70, 250, 40, 50

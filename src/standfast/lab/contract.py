@@ -8,9 +8,10 @@ to its loss. Instants are of one clock for all nodes (one host, or one simulated
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import combinations
 
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import NodeId
 from standfast.engine.api import (
     ClientAbsent,

@@ -12,11 +12,11 @@ import shutil
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from lxml import etree
 
+from standfast.base.dataclass import dataclass
 from standfast.cib.apply import apply
 from standfast.cib.document import Cib
 from standfast.cib.operations import Change, Operation, OpKind, Origin, encode_change

@@ -13,9 +13,9 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from standfast.base.dataclass import dataclass
 from standfast.lab.files import NAMES
 from standfast.lab.lab import VIP, Host, Lab, wait_until
 from standfast.lab.probe import Probe

@@ -11,8 +11,8 @@ import sys
 import threading
 import time
 from bisect import bisect_left
-from dataclasses import dataclass
 
+from standfast.base.dataclass import dataclass
 from standfast.lab.spaces import Space, mortal
 
 PORT = 7777

@@ -20,10 +20,11 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from random import Random
 
+from standfast.base.dataclass import dataclass
 from standfast.lab import clock, files
 from standfast.lab.lab import VIP, Host, Lab, wait_until
 from standfast.lab.measures import delete_address

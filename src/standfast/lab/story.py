@@ -9,8 +9,9 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from standfast.base.dataclass import dataclass
 from standfast.lab import files
 from standfast.lab.lab import VIP, Host, wait_until
 from standfast.lab.measures import BACK_S, WINDOW_S, Rig, delete_address

@@ -7,8 +7,8 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from standfast.base.dataclass import dataclass
 from standfast.lab.spaces import Space, mortal
 
 _TELL = r"""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from standfast.base.dataclass import dataclass
 from standfast.base.report import Report
 
 Json = dict[str, Any]

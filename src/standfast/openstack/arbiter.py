@@ -24,9 +24,9 @@ Liveness: a lock that its holder does not renew for `hold` is taken over; from a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum, auto
 
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import US_PER_MS, US_PER_S
 from standfast.base.report import error, notice, warning
 from standfast.openstack import requests

@@ -7,9 +7,9 @@ rule), dvr (the property). What could cut somebody off (moving a floating IP, de
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 
+from standfast.base.dataclass import dataclass
 from standfast.base.report import Report, Severity, error, notice, warning
 from standfast.openstack import floating, model, texts
 from standfast.openstack.api import Json, Request, Service

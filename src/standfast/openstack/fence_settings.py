@@ -7,9 +7,10 @@ Both spellings count (`auth-url`, `auth_url`), and the older names (`login`, `pa
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from xml.sax.saxutils import escape, quoteattr
 
+from standfast.base.dataclass import dataclass
 from standfast.base.report import Refused, error
 from standfast.openstack.api import CALL_TIMEOUT_MS
 from standfast.openstack.ladder import STEP_MS, Order

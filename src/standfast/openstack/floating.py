@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from standfast.base.dataclass import dataclass
 from standfast.base.report import Report, error, notice, warning
 from standfast.openstack import model, replies, requests
 from standfast.openstack.api import Json, Reply, Request, Service

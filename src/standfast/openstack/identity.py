@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+
+from standfast.base.dataclass import dataclass
 
 NICS_MAX = 64
 SERVER_ATTRIBUTE = "openstack-server"

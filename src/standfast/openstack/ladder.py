@@ -16,8 +16,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from standfast.base.dataclass import dataclass
 from standfast.base.wire import Malformed
 from standfast.openstack import model, replies, requests
 from standfast.openstack.api import Json, Reply, Request, Service

@@ -7,8 +7,9 @@ Invariant (`check`): the reconciler's; at most one question about the identity i
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import US_PER_S
 from standfast.openstack.api import Call, Moved, Owned, Replied, SetTimer, Severed, Tell, TimerFired
 from standfast.openstack.identity import Identity

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Network, ip_interface, ip_network
 from typing import Any, TypeVar
 
+from standfast.base.dataclass import dataclass
 from standfast.base.wire import Malformed
 from standfast.openstack.api import Json
 

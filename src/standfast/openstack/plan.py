@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import ip_network
 
+from standfast.base.dataclass import dataclass
 from standfast.base.report import Report, error, warning
 from standfast.openstack.model import VIP_OWNER, FixedIp, Pair, Port, Subnet, is_single
 from standfast.openstack.wish import AddressWish, Mode, NodeWish, Wish

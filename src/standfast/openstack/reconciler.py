@@ -11,9 +11,10 @@ waited for.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum, auto
 
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import US_PER_MS, US_PER_S
 from standfast.base.report import Report, error, notice, warning
 from standfast.openstack import severing, texts

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TypeVar
 
+from standfast.base.dataclass import dataclass
 from standfast.base.report import Report
 from standfast.base.wire import Malformed
 from standfast.openstack import floating, model, replies, requests, severing, texts

@@ -6,9 +6,10 @@ What these credentials may not read is left out and noted (`unread`): a finding 
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from standfast.base.dataclass import dataclass
 from standfast.base.wire import Malformed
 from standfast.openstack import floating, model, replies, requests
 from standfast.openstack.api import Json, Reply, Request, Service

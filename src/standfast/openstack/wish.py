@@ -6,11 +6,12 @@ no call. Beside them stand the addresses and networks of the property `openstack
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 
 from lxml.etree import _Element as Element
 
+from standfast.base.dataclass import dataclass
 from standfast.base.report import Report, warning
 from standfast.cib import access
 from standfast.openstack.identity import PORTS_ATTRIBUTE, SERVER_ATTRIBUTE, Nic, read_nics

@@ -12,12 +12,12 @@ import base64
 import json
 import ssl
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import h11
 
+from standfast.base.dataclass import dataclass
 from standfast.base.report import Refused, error
 from standfast.runtime.apart import Stuck, Unreachable
 

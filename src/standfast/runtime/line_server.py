@@ -9,12 +9,12 @@ import socket
 import struct
 from array import array
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from standfast.base.dataclass import dataclass
 from standfast.base.report import Report
 
 REQUEST_BYTES_MAX = 16 * 1024 * 1024

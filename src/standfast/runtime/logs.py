@@ -20,8 +20,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from standfast.base.dataclass import dataclass
 from standfast.base.report import Report, Severity
 from standfast.config.model import LoggingConfig, LogTarget
 

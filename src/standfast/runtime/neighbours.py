@@ -14,10 +14,11 @@ import socket
 import struct
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from standfast.agents.ip.api import Interface, NeighbourHeard
+from standfast.base.dataclass import dataclass
 from standfast.base.report import Report, warning
 
 EVENTS_PER_S_MAX = 200
@@ -208,7 +209,7 @@ def packet_socket(interface: str, kind: int, program: tuple[Instruction, ...]) -
     return sock
 
 
-@dataclass
+@dataclass(slots=True)
 class _Watched:
     """One interface: its sockets, and the addresses that are watched there."""
 

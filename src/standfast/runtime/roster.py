@@ -4,8 +4,9 @@ others."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import NodeId
 from standfast.engine.api import EngineStatus, PeerStatus, Quorum, View
 

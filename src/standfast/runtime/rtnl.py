@@ -12,13 +12,13 @@ import importlib.util
 import struct
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from ipaddress import IPv6Address, ip_address, ip_network
 from types import ModuleType
 from typing import Any
 
 from standfast.agents.ip.api import DropAddress, Interface, Neighbour, PutAddress
+from standfast.base.dataclass import dataclass
 from standfast.base.wire import Malformed
 
 NEWLINK, DELLINK, GETLINK = 16, 17, 18

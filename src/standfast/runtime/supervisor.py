@@ -16,8 +16,8 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
+from standfast.base.dataclass import dataclass
 from standfast.base.report import Report, Severity, notice
 
 NO_RESTART = 78

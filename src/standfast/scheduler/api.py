@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from standfast.base.dataclass import dataclass
 from standfast.base.report import Report
 from standfast.base.situation import Situation
 from standfast.scheduler.graph.model import Graph

@@ -10,11 +10,12 @@ Invariants (`check`): the document has the version that the last change said; wi
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from standfast.base.dataclass import dataclass
 from standfast.base.report import Refused
 from standfast.base.wire import Malformed
 from standfast.cib.apply import apply, write_version

@@ -12,10 +12,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from copy import deepcopy
-from dataclasses import dataclass
 
 from lxml import etree
 
+from standfast.base.dataclass import dataclass
 from standfast.base.report import Refused, error
 from standfast.scheduler.memory import Cluster, op_key, walk
 from standfast.scheduler.values import FEATURE_SET, parse_int

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from standfast.base.dataclass import dataclass
 from standfast.base.report import error, warning
 from standfast.scheduler.dates import add_calendar, parse_date, spec_fields
 from standfast.scheduler.placement.scores import parse_score

@@ -11,10 +11,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from lxml import etree
 
+from standfast.base.dataclass import dataclass
 from standfast.scheduler.actions.digests import digest_of, filtered
 from standfast.scheduler.api import Plan
 from standfast.scheduler.dates import from_epoch

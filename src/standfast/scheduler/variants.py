@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from standfast.base.dataclass import dataclass
 from standfast.scheduler.actions.bundle import create_bundle_actions, probe_bundle
 from standfast.scheduler.actions.create import create_group_actions, create_primitive_actions
 from standfast.scheduler.actions.instances import create_clone_actions, probe_clone

@@ -6,10 +6,9 @@ tools make: `vip-meta_attributes-target-role`, `nodes-1-standby`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from lxml import etree
 
+from standfast.base.dataclass import dataclass
 from standfast.base.report import Refused, error
 from standfast.compat.crm.document import Configuration, top_of
 from standfast.compat.crm.ids import used_ids

@@ -7,10 +7,10 @@ those must be spelt out.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from standfast.base.dataclass import dataclass
 from standfast.base.report import Refused, Report, Severity, error
 
 if TYPE_CHECKING:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 from xml.sax.saxutils import quoteattr
 
+from standfast.base.dataclass import dataclass
 from standfast.base.report import Refused, Report, error, notice
 from standfast.cib import access
 from standfast.client.cloud import CloudWorker

@@ -11,9 +11,9 @@ import json
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from standfast.base.dataclass import dataclass
 from standfast.base.report import Refused
 from standfast.shell.cluster import Cluster
 from standfast.shell.command import Call, Command, Level

@@ -20,10 +20,11 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from pathlib import Path
 
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import US_PER_S
 from standfast.sim import swarm
 from standfast.sim.cluster.draw import draw
@@ -38,7 +39,7 @@ from standfast.sim.run import cluster_sentence, sentence
 GARBAGE_EVERY = 50_000
 
 
-@dataclass
+@dataclass(slots=True)
 class Result:
     """One seed, as it comes back from a worker."""
 

@@ -5,8 +5,7 @@ Owns: the histories and what is counted. Does not own: the world, what the engin
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import US_PER_MS, US_PER_S, NodeId
 from standfast.engine.api import ViewInstalled
 from standfast.engine.effects import EngineEffect, SendDatagram, ToClient

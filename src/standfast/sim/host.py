@@ -5,8 +5,9 @@ Owns: what outlives a crash (the disk) and what does not. Does not own: time, wi
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import NodeId
 from standfast.engine.effects import EngineInput
 from standfast.engine.embedded import Engine

@@ -5,8 +5,7 @@ Owns: what happens to a datagram between two hosts. Does not own: when, and to w
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from standfast.base.dataclass import dataclass
 from standfast.sim.chance import Stream
 
 Wire = tuple[int, int, int]

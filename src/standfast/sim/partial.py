@@ -9,10 +9,10 @@ are the most view changes that any node saw within any minute, and when the last
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from itertools import combinations
 
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import US_PER_S, NodeId
 from standfast.engine.api import ViewInstalled
 from standfast.engine.effects import EngineEffect, ToClient

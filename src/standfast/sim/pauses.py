@@ -6,8 +6,9 @@ Owns: the weather, when whose engine stands still, and the count. Does not own: 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import US_PER_MS, US_PER_S, NodeId
 from standfast.engine.api import ViewInstalled
 from standfast.engine.effects import EngineEffect, ToClient

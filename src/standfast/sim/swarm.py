@@ -9,8 +9,8 @@ off for a whole seed, because a run in which everything happens never sees what 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import US_PER_MS, US_PER_S, NodeId
 from standfast.engine.effects import Adjusted
 from standfast.engine.quorum.settings import QuorumSettings

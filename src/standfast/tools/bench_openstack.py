@@ -16,11 +16,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from rich.console import Console
 from rich.table import Table
 
+from standfast.base.dataclass import dataclass
 from standfast.lab import lab
 from standfast.lab.lab import VIP, wait_until
 from standfast.lab.measures import Rig

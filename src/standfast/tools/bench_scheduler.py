@@ -14,7 +14,7 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from standfast import __version__
+from standfast.base.dataclass import dataclass
 from standfast.cib.apply import apply
 from standfast.cib.document import Cib
 from standfast.cib.operations import Change

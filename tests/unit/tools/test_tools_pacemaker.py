@@ -128,6 +128,27 @@ def test_an_agent_asks_for_its_node_without_asking_anybody(
     assert run(["crm_node", "-n"], capsys) == "node7\n"
 
 
+def test_a_decision_imports_what_decides_and_nothing_more() -> None:
+    """Three quarters of a `crm_simulate` are imports: what waits, logs or asks the cluster is not among them."""
+    whole = "<configuration><crm_config/><nodes/><resources/><constraints/></configuration><status/>"
+    text = f'<cib validate-with="pacemaker-3.9" admin_epoch="0" epoch="0" num_updates="0">{whole}</cib>'
+    code = "import sys; from standfast.tools.crm_simulate import main; main(['-R', '-p']); print('|', *sys.modules)"
+    told = subprocess.run([sys.executable, "-c", code], input=text, capture_output=True, text=True, check=True, timeout=60).stdout
+    loaded = set(told.split("|")[1].split())
+    heavy = {"argparse", "asyncio", "cryptography", "json", "logging", "msgspec", "rich", "socket", "subprocess", "xml"}
+    assert loaded & heavy == set()
+    rooms = {name.split(".")[1] for name in loaded if name.startswith("standfast.")}
+    assert rooms == {"base", "cib", "compat", "scheduler", "tools"}
+    assert {name for name in loaded if name.startswith("standfast.compat.")} == {"standfast.compat.simulation"}
+
+
+def test_what_cannot_be_written_is_said_in_a_line() -> None:
+    words = [sys.executable, "-c", "from standfast.tools.crm_simulate import main; main()", "--version"]
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
+    assert (ended.returncode, ended.stderr) == (74, "crm_simulate: the output cannot be written: No space left on device\n")
+
+
 @pytest.mark.parametrize("module", ["crm_attribute", "crm_node", "cibadmin", "crm_resource"])
 def test_a_one_shot_tool_imports_nothing_heavy(module: str) -> None:
     """60 ms from start to exit leave no room for lxml, asyncio or argparse."""

@@ -6,8 +6,9 @@ partition that nobody noticed. `arp_count` and `arp_count_refresh` are honoured 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import US_PER_MS, US_PER_S
 
 OFFSETS_US = tuple(ms * US_PER_MS for ms in (0, 50, 150, 400, 1_100, 2_500, 5_000, 11_000))

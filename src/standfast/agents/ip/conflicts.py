@@ -6,8 +6,9 @@ away with one forged frame would be an outage for sale.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import US_PER_S
 
 DEFEND_INTERVAL_US = 10 * US_PER_S

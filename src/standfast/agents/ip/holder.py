@@ -11,7 +11,6 @@ Invariants, which `check` repeats in code:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum, auto
 
 from standfast.agents.ip.announcements import Announcements
@@ -36,6 +35,7 @@ from standfast.agents.ip.outlook import Outlooks
 from standfast.agents.ip.parameters import Parameters
 from standfast.agents.ip.placement import Place, copies, interface_of, speaks_ethernet
 from standfast.agents.ip.takeover import Asking
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import US_PER_MS, US_PER_S
 from standfast.base.report import error
 

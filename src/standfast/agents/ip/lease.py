@@ -7,8 +7,7 @@ may have asked, heard silence and taken it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import US_PER_MS, US_PER_S
 
 KERNEL_EARLY_US = 50 * US_PER_MS

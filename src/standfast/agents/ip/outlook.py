@@ -16,11 +16,12 @@ Invariant (`check`): nothing is known while there is no doubt; a cluster's node 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum, auto
 from ipaddress import ip_address, ip_network
 
 from standfast.agents.ip.api import NEIGHBOURS_MAX, NetworkState, Survey, Surveyed
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import US_PER_S
 
 WINDOW_MS = 1_000

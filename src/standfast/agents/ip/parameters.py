@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from difflib import get_close_matches
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address
 
+from standfast.base.dataclass import dataclass
 from standfast.base.report import Refused, error
 
 NOT_CONFIGURED = 6

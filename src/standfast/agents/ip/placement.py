@@ -5,11 +5,11 @@ Owns: the search and its refusals. Does not own: reading routes (runtime/netlink
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import IPv4Interface, ip_network
 
 from standfast.agents.ip.api import AddressSeen, Interface, NetworkState
 from standfast.agents.ip.parameters import LABEL_CHARS_MAX, NOT_CONFIGURED, Parameters
+from standfast.base.dataclass import dataclass
 from standfast.base.report import Refused, error
 
 NOT_INSTALLED = 5

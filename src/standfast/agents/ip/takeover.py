@@ -14,9 +14,10 @@ hears nobody, would never serve.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum, auto
 
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import US_PER_MS, US_PER_S
 
 FIRST_INTERVAL_US = 20 * US_PER_MS

@@ -8,10 +8,10 @@ operations by id leave alone whatever the session did not touch.
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
 
 from lxml import etree
 
+from standfast.base.dataclass import dataclass
 from standfast.base.report import Refused, error
 from standfast.compat.crm.document import Configuration
 from standfast.compat.crm.render import is_same

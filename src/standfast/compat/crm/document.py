@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from lxml import etree
 
+from standfast.base.dataclass import dataclass
 from standfast.compat.crm import words
 
 

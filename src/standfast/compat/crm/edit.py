@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import NoReturn
 
 from lxml import etree
 
+from standfast.base.dataclass import dataclass
 from standfast.base.report import Refused, Report, Severity, error
 from standfast.compat.crm import words
 from standfast.compat.crm.document import (

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from dataclasses import dataclass
 
 from lxml import etree
 
+from standfast.base.dataclass import dataclass
 from standfast.compat.crm import words
 from standfast.compat.crm.parse_resources import Providers, heartbeat_only
 

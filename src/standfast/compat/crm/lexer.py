@@ -11,9 +11,10 @@ from __future__ import annotations
 import bisect
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NoReturn
 
+from standfast.base.dataclass import dataclass
 from standfast.base.report import Refused, error
 
 TEXT_CHARS_MAX = 8 * 1024 * 1024

@@ -12,10 +12,11 @@ Round brackets mean sequential=false, square ones require-all=false too. `_rsc_s
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from lxml import etree
 
+from standfast.base.dataclass import dataclass
 from standfast.compat.crm import words
 from standfast.compat.crm.cursor import IDENT, Cursor
 from standfast.compat.crm.lexer import Token, refuse

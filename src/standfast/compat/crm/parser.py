@@ -6,11 +6,11 @@ Pure and without context but for one question: which providers have an agent of 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from difflib import get_close_matches
 
 from lxml import etree
 
+from standfast.base.dataclass import dataclass
 from standfast.compat.crm import parse_constraints as constraints
 from standfast.compat.crm import parse_resources as resources
 from standfast.compat.crm import parse_sections as sections

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import NodeId
 from standfast.base.report import Refused, error
 from standfast.base.wire import Writer

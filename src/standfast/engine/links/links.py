@@ -13,10 +13,10 @@ from __future__ import annotations
 import ipaddress
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import NODES_MAX, US_PER_MS, US_PER_S, Entropy, NodeId
 from standfast.base.report import Refused, Report, error
 from standfast.base.wire import Malformed

@@ -17,8 +17,8 @@ passed, or it was made for another boot of ours. Each challenge lets in one sess
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass
 
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import US_PER_S, NodeId
 from standfast.base.wire import Reader, Writer
 from standfast.engine.links.keys import BOOT_BYTES, ClusterKey, Traffic

@@ -19,9 +19,9 @@ may only be late: then nothing is proposed before they have been quiet for SETTL
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import US_PER_MS, NodeId
 from standfast.engine.api import ViewId
 from standfast.engine.membership.proposal import Proposal

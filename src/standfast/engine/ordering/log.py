@@ -7,8 +7,8 @@ Does not own: asking for what is missing, and who is a member.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import NodeId
 from standfast.engine.api import PAYLOAD_BYTES_MAX, ViewId
 from standfast.engine.messages import HOLES_MAX, Entry, EntryKind

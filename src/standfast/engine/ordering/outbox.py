@@ -9,9 +9,9 @@ was delivered before the view ended is out already, so nothing is ordered twice 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 
 from standfast.base.bounded import Full
+from standfast.base.dataclass import dataclass
 from standfast.engine.messages import EntryKind
 
 MESSAGES_MAX = 4096

@@ -6,9 +6,10 @@ Owns: defaults, the rules between settings (exec/votequorum.c, votequorum_readco
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import NodeId
 from standfast.base.report import Refused, Report, error, warning
 

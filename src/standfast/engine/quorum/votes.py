@@ -5,8 +5,7 @@ Owns: two small formats. Does not own: when they are sent or written.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from standfast.base.dataclass import dataclass
 from standfast.base.wire import Malformed, Reader, Writer
 from standfast.engine.quorum.settings import VOTES_MAX
 

@@ -5,8 +5,9 @@ Pacemaker: lib/pengine/pe_notif.c.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from standfast.base.dataclass import dataclass
 from standfast.scheduler.actions.core import find_by_key, find_task, new_action, relate
 from standfast.scheduler.actions.ops import keyed_action
 from standfast.scheduler.actions.places import current_node

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from standfast.base.dataclass import dataclass
 from standfast.base.report import error
 from standfast.scheduler.actions.core import find_by_key, find_exact, relate
 from standfast.scheduler.actions.meta import find_config

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from standfast.base.dataclass import dataclass
 from standfast.base.report import Refused, error
 from standfast.scheduler.api import Change
 from standfast.scheduler.dates import from_epoch

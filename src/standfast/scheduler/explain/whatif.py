@@ -7,9 +7,10 @@ and plans again until there is nothing left to do, or ROUNDS_MAX.
 from __future__ import annotations
 
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from standfast.base.dataclass import dataclass
 from standfast.base.report import Refused, error
 from standfast.scheduler import inject
 from standfast.scheduler.api import Change, Plan

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from standfast.base.dataclass import dataclass
 
 
 class ActionKind(StrEnum):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from standfast.base.dataclass import dataclass
 from standfast.base.report import Report
 from standfast.scheduler.api import Load, Reason, Score
 from standfast.scheduler.known import Known

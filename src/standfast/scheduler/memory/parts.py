@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from standfast.base.dataclass import dataclass
 from standfast.scheduler.memory.flags import MultipleActive, Needs, ProbeMode, Variant
 from standfast.scheduler.memory.watch import Rest
 from standfast.scheduler.values import Role

@@ -5,8 +5,10 @@ What is said, and every question about the time, goes on the account of the reso
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
+
+from standfast.base.dataclass import dataclass
 
 if TYPE_CHECKING:
     from lxml import etree

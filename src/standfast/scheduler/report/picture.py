@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from standfast.base.dataclass import dataclass
 from standfast.base.situation import Situation
 from standfast.scheduler.memory import Cluster
 from standfast.scheduler.report.situation import situation_of

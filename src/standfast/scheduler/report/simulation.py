@@ -9,9 +9,9 @@ Pacemaker: lib/pacemaker/pcmk_simulate.c, pcmk_output.c.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from standfast.base.dataclass import dataclass
 from standfast.base.situation import Situation
 from standfast.scheduler.api import Load, Plan, Score
 from standfast.scheduler.inject import Note

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
+from standfast.base.dataclass import dataclass
 from standfast.scheduler.memory import Asleep, Cluster, Node, Resource, primitives
 from standfast.scheduler.resting.layout import Layout, Party
 from standfast.scheduler.resting.quiet import find_quiet, is_plain

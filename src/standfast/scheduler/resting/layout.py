@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from standfast.base.dataclass import dataclass
 from standfast.scheduler.unpack.failcounts import base_name
 
 if TYPE_CHECKING:

@@ -7,11 +7,12 @@ reached: the replica is a node then, which only its own primitive may use. The p
 from __future__ import annotations
 
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from lxml import etree as tree
 
+from standfast.base.dataclass import dataclass
 from standfast.base.report import error
 from standfast.scheduler.memory import Allowed, Cluster, Node, ProbeMode, Resource, walk
 from standfast.scheduler.placement.ledger import assign_score, ban

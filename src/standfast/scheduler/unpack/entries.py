@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
 from typing import TYPE_CHECKING
 
+from standfast.base.dataclass import dataclass
 from standfast.scheduler.mergesort import merge_sorted
 from standfast.scheduler.values import UINT_MAX, parse_int
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from standfast.base.dataclass import dataclass
 from standfast.base.report import notice, warning
 from standfast.scheduler.actions.ops import get_action
 from standfast.scheduler.placement.scores import add_scores, parse_score

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from standfast.base.dataclass import dataclass
 from standfast.base.report import error, notice, warning
 from standfast.scheduler.actions.core import relate
 from standfast.scheduler.actions.digests import compare_digest, needs_host_address

@@ -6,8 +6,8 @@ Owns: whether a service runs on a host, and the processes of its agents. Does no
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import US_PER_MS, US_PER_S
 from standfast.executor import api as ex
 from standfast.sim.chance import Stream

@@ -6,9 +6,10 @@ Invariant: once a write or fsync has failed, every later one of the same process
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import US_PER_MS
 from standfast.sim.chance import Stream
 

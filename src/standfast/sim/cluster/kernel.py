@@ -7,9 +7,9 @@ A leased address ends between 20 ms before and about 1.25 s after its lifetime, 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from standfast.agents.ip import api as ip
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import US_PER_MS, US_PER_S, NodeId
 from standfast.sim.chance import Stream
 from standfast.sim.host import Host

@@ -6,9 +6,10 @@ Owns: one self-contained page of HTML and SVG, without scripts. Does not own: wh
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from html import escape
 
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import US_PER_MS, US_PER_S, NodeId
 
 ROW, LEFT, PER_S, TOP = 64, 70, 60, 60

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from standfast.agents.ip import api as ip
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import US_PER_MS, US_PER_S
 from standfast.base.report import Refused, error
 from standfast.cib.journal import Recovered, recover

@@ -10,9 +10,10 @@ None is allowed but what docs/failover-ip.md states, for as long as it states (`
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import US_PER_MS, US_PER_S, NodeId
 from standfast.cib.document import Version
 from standfast.sim.checks import Checks, Life, PromiseError

@@ -6,9 +6,10 @@ Owns: the texts of their requests, and what was acknowledged to them. Does not o
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import US_PER_MS, NodeId
 from standfast.sim.cluster.power import AGENT
 

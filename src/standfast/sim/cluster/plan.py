@@ -10,8 +10,9 @@ Owns: the form of a plan and its text. Does not own: the draws (draw.py), playin
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import US_PER_MS, NodeId
 from standfast.base.report import Refused, error
 from standfast.sim.cluster.world import Setting

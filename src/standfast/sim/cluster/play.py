@@ -5,8 +5,9 @@ Owns: the phases, the bounds of liveness (L1 to L4, L6, L7), the outcome. Does n
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import US_PER_MS, US_PER_S, NodeId
 from standfast.base.report import Refused
 from standfast.sim.checks import PromiseError

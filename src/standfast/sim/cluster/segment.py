@@ -8,9 +8,10 @@ an announcement a move is an outage of that long.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from standfast.agents.ip import api as ip
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import US_PER_MS, US_PER_S, NodeId
 from standfast.sim.chance import Stream
 from standfast.sim.cluster.kernel import NIC, Kernel, address_of, mac_of

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from lxml import etree
 
 from standfast.agents.ip.api import IpInput
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import US_PER_MS, US_PER_S, NodeId
 from standfast.base.report import Report, Severity
 from standfast.controller import effects as fx

@@ -7,10 +7,11 @@ The world numbers its nodes from 1 and has networks of its own; names, votes, qu
 from __future__ import annotations
 
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from ipaddress import ip_address, ip_interface, ip_network
 from typing import TYPE_CHECKING
 
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import NodeId
 from standfast.base.report import Refused, error
 from standfast.compat.fence_race import fence_race

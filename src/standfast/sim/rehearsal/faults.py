@@ -5,9 +5,9 @@ Owns: the list, its order (what matters most comes first), its words. Does not o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import combinations
 
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import US_PER_S, NodeId
 from standfast.sim.rehearsal.cast import Cast
 from standfast.sim.rehearsal.stage import Stage

@@ -5,8 +5,9 @@ Owns: when a cluster has come to rest, the outcome. Does not own: the order of p
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import US_PER_MS, US_PER_S
 from standfast.scheduler.explain.explain import Question, answer, explain_of
 from standfast.scheduler.explain.words import listed

@@ -7,9 +7,10 @@ Owns: what is played, the report. Does not own: clocks (whoever calls says when 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from typing import Any
 
+from standfast.base.dataclass import dataclass
 from standfast.base.ids import US_PER_MS, US_PER_S
 from standfast.base.report import Refused, error
 from standfast.scheduler.explain.words import listed

@@ -6,8 +6,9 @@ A failover IP is where a kernel answers the client for it; any other service whe
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from standfast.base.dataclass import dataclass
 from standfast.sim.rehearsal.cast import Service
 
 
