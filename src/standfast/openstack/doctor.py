@@ -124,6 +124,7 @@ def _addresses(wish: Wish, found: Survey) -> Iterator[Finding]:
         for node in wish.nodes:
             ports = seen.ports_of(node.name, home.network)
             lacking = [p for p in ports if p.has_port_security is not False and not p.allows(item.address)]
+            lacking = [p for p in lacking if len(p.pairs) < PAIRS_MAX]  # else that is said, and to allow it is no remedy
             if lacking and wish.mode is not Mode.EXCLUSIVE and not node.is_fenced:
                 what = f"{item.label} is not allowed on port {lacking[0].id} of {node.name}"
                 why = "Neutron drops what that node sends from the address"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from standfast.base.report import Report, error, notice, warning
 from standfast.openstack import replies
 from standfast.openstack.api import Reply
-from standfast.openstack.model import Port
+from standfast.openstack.model import Port, address
 from standfast.openstack.plan import Action, Claim, Drop, MakeVip, Mark, SetPort
 from standfast.openstack.replies import Verdict
 
@@ -30,11 +32,24 @@ def said(action: Action) -> Report:
             return notice("openstack.returned", f"port {port.id} of {node} is as it was before {by} fenced it")
         case SetPort(node, port):
             where = f"port {port.id} of {node}" if node else f"port {port.id}, whose node has left the configuration"
-            more, less = ", ".join(action.gives), ", ".join(action.takes)
-            verb, also = ("are" if len(ips) > 1 else "is" for ips in (action.gives or action.takes, action.takes))
-            what = f"{more} {verb} allowed on {where}" if more else f"{less} {verb} taken away from {where}"
-            what += f"; {less} {also} taken away" if more and less else ""
-            return notice("openstack.allowed" if more else "openstack.revoked", what)
+            return notice("openstack.allowed" if action.gives else "openstack.revoked", "; ".join(_parts(action, where)))
+
+
+def _parts(action: SetPort, where: str) -> Iterator[str]:
+    """What happens to a port's pairs and to its fixed addresses; where a pair becomes an address, the address alone is told."""
+    own = action.port.addresses
+    after = own if action.fixed_ips is None else tuple(address(fixed.ip) for fixed in action.fixed_ips)
+    gains = [ip for ip in action.gives if ip in after and ip not in own]
+    loses = [ip for ip in action.takes if ip in own and ip not in after]
+    for ips, text in (
+        (gains, "an address of"),
+        ([ip for ip in action.gives if ip not in gains], "allowed on"),
+        ([ip for ip in action.takes if ip not in (*loses, *gains)], "taken away from"),
+        (loses, "no longer an address of"),
+    ):
+        if ips:
+            yield f"{', '.join(ips)} {'are' if len(ips) > 1 else 'is'} {text} {where}"
+            where = "it"
 
 
 def refused(action: Action, answer: Verdict, reply: Reply) -> Report:

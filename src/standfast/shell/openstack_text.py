@@ -46,6 +46,7 @@ def _address(item: Json) -> Iterator[str]:
     yield f"      own port: {item['port'] or 'none'}; floating IP: {item['floating_ip'] or 'none'}"
     if item["owned_by"]:
         yield f"      belongs to the port of {', '.join(item['owned_by'])}"
-    yield f"      allowed on: {', '.join(item['allowed_on']) or 'no node'}"
+    if item["allowed_on"] or not item["owned_by"]:
+        yield f"      allowed on: {', '.join(item['allowed_on']) or 'no node'}"
     for text in item["drift"]:
         yield f"      DRIFT: {text}"

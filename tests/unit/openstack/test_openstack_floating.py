@@ -67,6 +67,20 @@ def test_it_comes_along_from_the_own_port_to_the_holder_from_holder_to_holder_an
     assert not [report for report in rig.reports if report.severity.name in ("ERROR", "WARNING")]
 
 
+def test_the_log_says_what_becomes_of_the_address() -> None:
+    rig, _ = placed()
+    hold(rig, "a")
+    rig.run(20)
+    port = rig.nodes["a"]
+    hold(rig, "a", Mode.PAIRS)
+    rig.run(20)
+    told = [report.what for report in rig.reports if f"port {port}" in report.what and "floating" not in report.what]
+    assert told[1:] == [
+        f"{VIP} is an address of port {port} of a",
+        f"{VIP} is allowed on port {port} of a; {VIP} is no longer an address of it",
+    ]
+
+
 def test_what_a_failover_costs() -> None:
     rig, _ = placed()
     hold(rig, "a")

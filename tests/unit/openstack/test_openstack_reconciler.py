@@ -513,6 +513,21 @@ def test_a_cloud_that_no_file_names_is_no_outage_of_the_cloud() -> None:
     assert "clouds.yaml" in said.remedy
 
 
+def test_a_cloud_that_was_misspelt_and_then_named_rightly_is_said_to_answer() -> None:
+    rig = Rig()
+    for _ in range(3):
+        rig.cloud.inject(lambda _: Reply(fault=Fault.SETTINGS, detail="no cloud lba in /etc/openstack/clouds.yaml; it has lab"))
+    rig.want(VIP, cloud="lba")
+    rig.run(4)
+    rig.want(VIP, cloud="lbb")
+    rig.run(4)
+    assert rig.codes == ["openstack.settings", "openstack.settings"], "of each name at once"
+    rig.cloud._faults.clear()
+    rig.want(VIP)
+    rig.run(20)
+    assert rig.codes.count("openstack.back") == 1
+
+
 def test_ports_that_these_credentials_do_not_see_are_named_as_that() -> None:
     rig = Rig()
     wish = rig.wish(VIP)
