@@ -22,8 +22,8 @@ from standfast.scheduler.orderings.update import (
 )
 from standfast.scheduler.placement import bundle, clone, group, primitive
 from standfast.scheduler.placement.assign import assign_primitive
-from standfast.scheduler.placement.colocated import add_colocated_scores
 from standfast.scheduler.placement.criteria import apply_location
+from standfast.scheduler.placement.walk import add_colocated_scores
 from standfast.scheduler.resting import still
 
 if TYPE_CHECKING:

@@ -42,6 +42,8 @@ def new_action(
     else:
         rsc.actions.append(op)
         rsc.actions_by_key.setdefault(key, []).append(op)
+        if rsc.parent is not None:
+            rsc.parent.newest.clear()
     return op
 
 
@@ -71,6 +73,15 @@ def find_task(rsc: Resource, task: str, node: Node | None) -> Op | None:
         if op.task == task and (node is None or op.node is node):
             return op
     return None
+
+
+def members_newest(group: Resource, task: str, node: Node | None) -> list[tuple[Resource, Op | None]]:
+    """Each member's newest action with this task. Each member asks for all of them, in a large group a thousand times."""
+    if node is not None:
+        return [(member, find_task(member, task, node)) for member in group.children]
+    if task not in group.newest:
+        group.newest[task] = [(member, find_task(member, task, None)) for member in group.children]
+    return group.newest[task]
 
 
 def relate(first: Op, then: Op, flags: int) -> bool:

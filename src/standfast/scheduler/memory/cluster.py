@@ -11,7 +11,7 @@ from standfast.base.report import Report
 from standfast.scheduler.api import Load, Reason, Score
 from standfast.scheduler.known import Known
 from standfast.scheduler.memory.flags import QuorumPolicy
-from standfast.scheduler.memory.parts import Failure, Location, Node, Op, Ordering, Resource, Ticket
+from standfast.scheduler.memory.parts import Colocation, Draw, Failure, Location, Node, Op, Ordering, Resource, Ticket
 from standfast.scheduler.memory.watch import Watch
 
 if TYPE_CHECKING:
@@ -89,6 +89,8 @@ class Cluster:
     orderings: list[Ordering] = field(default_factory=list)
     locations: list[Location] = field(default_factory=list)
     values: dict[str, dict[Node, str]] = field(default_factory=dict)  # of attributes, by node (placement/colocated.py)
+    draws: dict[Resource, dict[tuple[Colocation, float], Draw | None]] = field(default_factory=dict)  # placement/draws.py
+    draw_users: dict[Resource, dict[Resource, None]] = field(default_factory=dict)  # whose draws contain a resource's
     known: Known = field(default_factory=Known)
     watch: Watch = field(default_factory=Watch)
     asleep: Asleep = field(default_factory=Asleep)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from standfast.base.dataclass import dataclass
 from standfast.scheduler.memory.flags import MultipleActive, Needs, ProbeMode, Variant
@@ -106,6 +106,17 @@ class ScoreWalk:
     this_with: bool = False
 
 
+class Pull(NamedTuple):
+    """What several steps add to one score, one after the other: how much in all, the lowest and highest that it comes to on the
+    way, and whether one of them is -INFINITY or INFINITY (which are not in the sums)."""
+
+    total: int
+    low: int
+    high: int
+    bans: bool
+    binds: bool
+
+
 @dataclass(eq=False, slots=True)
 class CloneData:
     """What only clones have: how many instances, where, in which roles. `child` is the configuration of one instance."""
@@ -203,6 +214,9 @@ class Resource:
     this_with: list[Colocation] = field(default_factory=list)
     actions: list[Op] = field(default_factory=list)
     actions_by_key: dict[str, list[Op]] = field(default_factory=dict)
+    newest: dict[str, list[tuple[Resource, Op | None]]] = field(
+        default_factory=dict
+    )  # of members, by task, until there is a newer
     notifications: dict[str, Notification] = field(default_factory=dict)
 
     def act(self) -> Methods:
@@ -311,6 +325,10 @@ class Colocation:
     node_attribute: str
     influence: bool
     explicit: bool
+
+
+Draw = dict[Node, Pull]
+"""What a resource, and everything colocated with it in turn, adds to the scores of its primary."""
 
 
 @dataclass(eq=False, slots=True)

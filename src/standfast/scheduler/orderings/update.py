@@ -5,7 +5,7 @@ Pacemaker: lib/pacemaker/pcmk_sched_actions.c, pcmk__update_ordered_actions and 
 
 from __future__ import annotations
 
-from standfast.scheduler.actions.core import find_task, relate, set_reason
+from standfast.scheduler.actions.core import find_task, members_newest, relate, set_reason
 from standfast.scheduler.memory import (
     ALWAYS,
     AR_ASYMMETRIC,
@@ -60,6 +60,8 @@ _KINDS = (
     (AR_ASYMMETRIC, RUNNABLE),
 )
 _MASKED = (AR_FIRST_IMPLIES_THEN, AR_PROMOTED_THEN_IMPLIES_FIRST)
+_ON_FIRST = AR_THEN_IMPLIES_FIRST | AR_PROMOTED_THEN_IMPLIES_FIRST | AR_UNMIGRATABLE_THEN_BLOCKS
+_ON_THEN = AR_FIRST_ELSE_THEN | AR_UNRUNNABLE_FIRST_BLOCKS | AR_FIRST_IMPLIES_THEN
 
 
 def clear_because(op: Op, flag: int, cause: Op) -> None:
@@ -115,8 +117,10 @@ def update_ordered(cluster: Cluster, first: Op, then: Op, node: Node | None, fla
     then_before, first_before = then.flags, first.flags
     if kind & AR_ASYMMETRIC:
         _asymmetric(first, then)
-    _change_first(first, then, flags, wanted, kind)
-    _change_then(first, then, flags, wanted, kind)
+    if kind & _ON_FIRST:
+        _change_first(first, then, flags, wanted, kind)
+    if kind & _ON_THEN:
+        _change_then(first, then, flags, wanted, kind)
     if kind & AR_INTERMEDIATE_STOP:
         _restart(first, then, wanted)
     changed = 0
@@ -167,8 +171,7 @@ def group_update_ordered(cluster: Cluster, first: Op, then: Op, node: Node | Non
     """The same for a group: what holds for its action holds for its members'."""
     changed = update_ordered(cluster, first, then, node, flags, wanted, kind)
     assert then.rsc is not None
-    for member in then.rsc.children:
-        member_op = find_task(member, then.task, node)
+    for member, member_op in members_newest(then.rsc, then.task, node):
         if member_op is not None:
             changed |= member.act().update_ordered(cluster, first, member_op, node, flags, wanted, kind)
     return changed
@@ -185,10 +188,10 @@ def group_action_flags(op: Op, node: Node | None) -> int:
     assert op.rsc is not None
     flags = OPTIONAL | RUNNABLE | PSEUDO
     task = _UNDONE.get(op.task, op.task)
-    for member in op.rsc.children:
-        member_op = find_task(member, task, node)
+    for member, member_op in members_newest(op.rsc, task, node):
         if member_op is not None:
-            member_flags = member.act().action_flags(member_op, node)
+            plain = member.variant == Variant.PRIMITIVE
+            member_flags = member_op.flags if plain else member.act().action_flags(member_op, node)
             if flags & OPTIONAL and not member_flags & OPTIONAL:
                 flags &= ~OPTIONAL
                 op.flags &= ~OPTIONAL
@@ -201,7 +204,7 @@ def group_action_flags(op: Op, node: Node | None) -> int:
 
 
 def _flags_for(op: Op, node: Node | None) -> int:
-    if op.rsc is None:
+    if op.rsc is None or op.rsc.variant == Variant.PRIMITIVE:
         return op.flags
     flags = op.rsc.act().action_flags(op, None)
     if node is None or op.rsc.variant != Variant.CLONE:

@@ -6,10 +6,12 @@ from standfast.base.report import notice
 from standfast.scheduler.actions.places import current_node
 from standfast.scheduler.api import INFINITY, Score
 from standfast.scheduler.memory import Allowed, Cluster, Colocation, Node, QuorumPolicy, Resource
-from standfast.scheduler.placement.colocated import add_dependent_scores, all_this_with, all_with_this
+from standfast.scheduler.placement.colocated import all_this_with, all_with_this
+from standfast.scheduler.placement.draws import forget_draws
 from standfast.scheduler.placement.ledger import add_location, any_available, copy_table, withdraw
 from standfast.scheduler.placement.nodes import assign_best, assign_resource, best_first
 from standfast.scheduler.placement.utilization import counts, note_load, sort_resources
+from standfast.scheduler.placement.walk import add_dependent_scores
 from standfast.scheduler.values import Role, name_key
 
 
@@ -78,6 +80,7 @@ def assign_primitive(cluster: Cluster, rsc: Resource, prefer: Node | None, stop_
     else:
         assign_best(cluster, rsc, prefer, stop_if_fail)
     rsc.assigning = False
+    forget_draws(cluster, rsc)
     if rsc.connection:
         _connection_assigned(cluster, rsc)
     return rsc.assigned
@@ -88,6 +91,8 @@ def _connection_assigned(cluster: Cluster, connection: Resource) -> None:
     node = cluster.find_node(connection.id)
     if node is None:
         return
+    cluster.draws.clear()
+    cluster.draw_users.clear()
     if connection.assigned is None or connection.next_role == Role.STOPPED:
         node.shutdown = True
         return
@@ -103,9 +108,11 @@ def _apply_colocations(cluster: Cluster, rsc: Resource) -> None:
         for colocation in this_with:
             if (abs(colocation.score) >= INFINITY) == mandatory:
                 _apply_this_with(cluster, rsc, colocation)
+                forget_draws(cluster, rsc)
         for colocation in with_this:
             if (abs(colocation.score) >= INFINITY) == mandatory:
                 add_dependent_scores(cluster, colocation, rsc)
+                forget_draws(cluster, rsc)
 
 
 def _apply_this_with(cluster: Cluster, rsc: Resource, colocation: Colocation) -> None:

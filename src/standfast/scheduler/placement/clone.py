@@ -7,7 +7,6 @@ from standfast.scheduler.actions.places import assigned_to
 from standfast.scheduler.memory import Cluster, Colocation, Location, Node, Resource, Variant, any_of
 from standfast.scheduler.placement.assign import record_scores
 from standfast.scheduler.placement.colocated import (
-    add_dependent_scores,
     all_this_with,
     all_with_this,
     extend_this_with,
@@ -25,6 +24,7 @@ from standfast.scheduler.placement.promotion import (
     set_instance_roles,
 )
 from standfast.scheduler.placement.scores import add_scores
+from standfast.scheduler.placement.walk import add_dependent_scores
 from standfast.scheduler.values import Role, is_true
 
 INFINITY = 1_000_000

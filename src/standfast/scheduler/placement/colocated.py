@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from enum import Enum, auto
 
-from standfast.scheduler.memory import Allowed, Cluster, Colocation, Node, Resource, ScoreWalk, Variant
+from standfast.scheduler.memory import Allowed, Cluster, Colocation, Node, Resource, Variant
 from standfast.scheduler.placement.ledger import any_available, copy_table, note
-from standfast.scheduler.placement.scores import add_scores, float32, scaled
+from standfast.scheduler.placement.scores import add_scores
 from standfast.scheduler.values import Role
 
 INFINITY = 1_000_000
-# Marks a score that would have become negative on a node where only positive ones may be added.
-HELD = -100 * INFINITY
 
 
 class Affects(Enum):
@@ -218,118 +216,3 @@ def apply_to_priority(dependent: Resource, primary: Resource, colocation: Coloca
     change = sign * colocation.score
     dependent.priority = add_scores(change, dependent.priority)
     return change
-
-
-def _best_scores(cluster: Cluster, source: Resource, colocation: Colocation) -> dict[str, int]:
-    """The best score of `source` on available nodes, for each value of the colocation's attribute."""
-    table = source.allowed
-    parent = source.parent
-    if (
-        source is colocation.dependent
-        and colocation.explicit
-        and parent is not None
-        and parent.variant == Variant.GROUP
-        and source is not parent.children[0]
-    ):
-        # A member placed by an explicit colocation must respect the locations of its group, which later members don't carry.
-        table = copy_table(table)
-        for location in reversed(cluster.locations):
-            if location.rsc is not parent or location.role not in (Role.UNKNOWN, source.next_role):
-                continue
-            for node, points in location.scores:
-                entry = table.get(node.id)
-                if entry is None:
-                    table[node.id] = Allowed(node, points)
-                else:
-                    entry.score = add_scores(entry.score, points)
-    values = values_of(cluster, colocation.node_attribute, source)
-    best: dict[str, int] = {}
-    for entry in table.values():
-        if entry.node.available():
-            value = values[entry.node]
-            if entry.score > best.get(value, -INFINITY - 1):
-                best[value] = entry.score
-    return best
-
-
-def _allowed_on_one(rsc: Resource) -> bool:
-    return sum(1 for entry in rsc.allowed.values() if entry.score >= 0) == 1
-
-
-def _draws(colocation: Colocation, points: int) -> bool:
-    """Keeping apart from what may not run there anyway must not draw anything, but for the one case where the dependent has a
-    single node left and the primary is not too sticky."""
-    return colocation.primary.stickiness < -points and has_influence(colocation) and _allowed_on_one(colocation.dependent)
-
-
-def _add_matching(
-    cluster: Cluster, table: dict[str, Allowed], source: Resource, walk: ScoreWalk, colocation: Colocation, factor: float
-) -> None:
-    only_positive = walk.nonnegative
-    best = _best_scores(cluster, source, colocation)
-    values = values_of(cluster, colocation.node_attribute, walk.target)
-    scaled_points: dict[int, int] = {}
-    for entry in table.values():
-        if entry.score == HELD:
-            continue
-        points = best.get(values[entry.node], -INFINITY)
-        if factor < 0 and points < 0 and not _draws(colocation, points):
-            continue
-        if points not in scaled_points:
-            scaled_points[points] = scaled(factor, points)
-        new = add_scores(scaled_points[points], entry.score)
-        if only_positive and new < 0:
-            if entry.score > 0:
-                entry.score = HELD
-                continue
-            if entry.score == 0:
-                continue
-        entry.score = new
-
-
-def add_colocated_scores(
-    cluster: Cluster, walk: ScoreWalk, source: Resource, colocation: Colocation | None, factor: float
-) -> None:
-    """Add the preferences of `source`, and of everything colocated with it in turn, to the walk's table."""
-    if source.updating_nodes:
-        return
-    source.updating_nodes = True
-    if walk.table is None:
-        work = copy_table(source.allowed)
-        walk.target = source
-    else:
-        assert colocation is not None
-        work = copy_table(walk.table)
-        _add_matching(cluster, work, source, walk, colocation, factor)
-    if any_available(work):
-        inner = ScoreWalk(walk.target, work, walk.nonnegative, active=True, this_with=walk.this_with)
-        for chained in all_this_with(source) if walk.this_with else all_with_this(source):
-            if not walk.this_with and not has_influence(chained):
-                continue
-            other = chained.primary if walk.this_with else chained.dependent
-            is_whole = factor == 1.0 and chained.score == INFINITY
-            chained_factor = 1.0 if is_whole else float32(float32(factor * chained.score) / INFINITY)
-            other.act().add_colocated_scores(cluster, inner, other, chained, chained_factor)
-        assert inner.table is not None
-        work = inner.table
-    elif walk.active:
-        source.updating_nodes = False
-        return
-    if walk.nonnegative:
-        for entry in work.values():
-            if entry.score == HELD:
-                entry.score = 1
-    walk.table = work
-    source.updating_nodes = False
-
-
-def add_dependent_scores(cluster: Cluster, colocation: Colocation, primary: Resource) -> None:
-    """Draw a primary to where the dependent of `colocation` would like to be."""
-    if not has_influence(colocation):
-        return
-    walk = ScoreWalk(primary, copy_table(primary.allowed), primary.variant == Variant.CLONE, active=True)
-    dependent = colocation.dependent
-    dependent.act().add_colocated_scores(cluster, walk, dependent, colocation, float32(colocation.score / INFINITY))
-    assert walk.table is not None
-    note_changes(cluster, primary, walk.table, colocation)
-    primary.allowed = walk.table

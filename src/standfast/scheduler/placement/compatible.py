@@ -22,16 +22,20 @@ def instances_of(rsc: Resource) -> list[Resource]:
     return rsc.children if rsc.replicas is None else rsc.replicas.containers
 
 
+def place_of(instance: Resource, role: Role, current: bool) -> Node | None:
+    """The one node where an instance has this role (UNKNOWN: any), now or as assigned."""
+    if role not in (Role.UNKNOWN, state_of(instance, current)) or any_of(instance, "blocked"):
+        return None
+    places = located(instance, current=current, assigned=not current)
+    return places[0] if len(places) == 1 else None
+
+
 def matches(instance: Resource, node: Node, role: Role, current: bool, attribute: str | None = None) -> bool:
     """Whether an instance has this role (UNKNOWN: any) on this node, now or as assigned; `attribute` compares nodes by value."""
-    if role not in (Role.UNKNOWN, state_of(instance, current)) or any_of(instance, "blocked"):
-        return False
-    places = located(instance, current=current, assigned=not current)
-    if len(places) != 1:
-        return False
-    if attribute is not None:
-        return node_value(places[0], attribute, instance) == node_value(node, attribute, instance)
-    return places[0] is node
+    place = place_of(instance, role, current)
+    if place is None or attribute is None:
+        return place is not None and place is node
+    return node_value(place, attribute, instance) == node_value(node, attribute, instance)
 
 
 def compatible_instance(
@@ -40,6 +44,11 @@ def compatible_instance(
     """The instance of `clone` on `match`'s node, or on the best node that `match` is allowed on."""
     places = located(match, current=current, assigned=not current)
     nodes = places if len(places) == 1 else [entry.node for entry in sorted_nodes(cluster, match.allowed, None)]
+    if attribute is None:
+        at: dict[Node | None, Resource] = {}
+        for instance in instances_of(clone):
+            at.setdefault(place_of(instance, role, current), instance)
+        return next((at[node] for node in nodes if node in at), None)
     for node in nodes:
         for instance in instances_of(clone):
             if matches(instance, node, role, current, attribute):

@@ -32,14 +32,29 @@ from standfast.scheduler.values import Role
 INFINITY = 1_000_000
 
 
-def _score_applies(rsc: Resource, node: Node) -> bool:
+class Peers:
+    """What is known of all instances of one primitive of an anonymous clone: the first that is active on each node, and where
+    any was probed."""
+
+    def __init__(self, rsc: Resource) -> None:
+        name = base_name(rsc.id)
+        self.active: dict[str, Resource] = {}
+        self.probed: set[str] = set()
+        for leaf in (leaf for child in rsc.top().children for leaf in primitives(child) if name in (leaf.id, leaf.xml_id)):
+            self.probed |= leaf.probed
+            for node in leaf.active_nodes:
+                self.active.setdefault(node.id, leaf)
+
+
+def _score_applies(rsc: Resource, node: Node, known: dict[str, Peers]) -> bool:
     """Whether a promotion score on `node` is about this instance: it is active or was probed there, or nothing is known."""
-    name = base_name(rsc.id)
     applies = False
     if not rsc.unique:
-        same = [leaf for child in rsc.top().children for leaf in primitives(child) if name in (leaf.id, leaf.xml_id)]
-        active = next((leaf for leaf in same if node in leaf.active_nodes), None)
-        applies = active is rsc or (active is None and any(node.id in leaf.probed for leaf in same))
+        name = base_name(rsc.id)
+        if name not in known:
+            known[name] = Peers(rsc)
+        active = known[name].active.get(node.id)
+        applies = active is rsc or (active is None and node.id in known[name].probed)
     if not applies and (rsc.active_nodes or rsc.probed):
         applies = node.id in rsc.probed or node in rsc.active_nodes
         if not applies:
@@ -48,12 +63,13 @@ def _score_applies(rsc: Resource, node: Node) -> bool:
     return entry is not None and entry.score >= 0
 
 
-def promotion_score(rsc: Resource, node: Node) -> tuple[int, bool]:
-    """(the agent's promotion score of an instance on a node, whether there is none and 0 is a default)."""
+def promotion_score(rsc: Resource, node: Node, known: dict[str, Peers]) -> tuple[int, bool]:
+    """(the agent's promotion score of an instance on a node, whether there is none and 0 is a default). `known` is filled with
+    what the instances of a clone have in common, for as long as they stay in their order."""
     if rsc.children:
-        parts = [promotion_score(child, node) for child in rsc.children]
+        parts = [promotion_score(child, node, known) for child in rsc.children]
         return sum(part[0] for part in parts), all(part[1] for part in parts)
-    if not _score_applies(rsc, node):
+    if not _score_applies(rsc, node, known):
         return 0, True
     assigned = not rsc.unassigned
     value = node_attribute(node, f"master-{rsc.history_id or rsc.id}", rsc, assigned)
@@ -70,11 +86,12 @@ def add_promotion_scores(cluster: Cluster, clone: Resource) -> None:
     if data.scores_added:
         return
     data.scores_added = True
+    known: dict[str, Peers] = {}
     for instance in clone.children:
         for entry in instance.allowed.values():
             if not entry.node.available():
                 continue
-            score, _ = promotion_score(instance, entry.node)
+            score, _ = promotion_score(instance, entry.node, known)
             if score > 0:
                 attribute = f"master-{base_name(instance.id)}"
                 add_to(cluster, instance, entry, score, attribute, f"promotion score of {instance.id} ({attribute})")
@@ -85,15 +102,16 @@ def set_instance_roles(cluster: Cluster, clone: Resource) -> None:
     """Promote as many of the best instances as promoted-max allows."""
     for entry in clone.allowed.values():
         entry.count = 0
+    known: dict[str, Peers] = {}
     for instance in clone.children:
-        _set_priority(cluster, clone, instance)
+        _set_priority(cluster, clone, instance, known)
     _sort(cluster, clone)
     promoted = 0
     for instance in clone.children:
         promoted += _set_role(cluster, clone, instance, promoted)
 
 
-def _set_priority(cluster: Cluster, clone: Resource, instance: Resource) -> None:
+def _set_priority(cluster: Cluster, clone: Resource, instance: Resource, known: dict[str, Peers]) -> None:
     if state_of(instance, current=True) == Role.STARTED:
         _call_unpromoted(instance)
     chosen = assigned_to(instance)
@@ -101,7 +119,7 @@ def _set_priority(cluster: Cluster, clone: Resource, instance: Resource) -> None
         return
     role = state_of(instance, current=False)
     if role in (Role.STARTED, Role.UNKNOWN):
-        score, default = promotion_score(instance, chosen)
+        score, default = promotion_score(instance, chosen, known)
         instance.priority = -1 if default else score
     elif role in (Role.UNPROMOTED, Role.STOPPED):
         instance.priority = -INFINITY
