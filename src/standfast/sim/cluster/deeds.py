@@ -7,6 +7,7 @@
     cut A B [link L] | cut A -> B | mend A B | mend | isolate N | rejoin N      wires between nodes; clients have ports from 100
     lan-cut A B | lan-mend A B | carrier N on|off | weather KEY=VALUE..        the segment alone, the cable, all wires
     disk N none|full|fsync|eio|slow | rot N
+    cloud works|away|hangs|slow|loses|busy|conflicts|stale|html|locked | terraform N      the API; somebody writes a port's pairs
     fence-device works|down|hangs|slow|mute|lies      the power switch (mute: acts, and says it failed; lies: says it acted)
     agent N fails=3 hangs=stop lies=monitor stubborn=1 slow_ms=2000 | agent N | crash N      habits of svc's agent; svc dies
     stranger on|off | by-hand N | unput N          somebody else has the address; a person adds, deletes it on a node
@@ -27,6 +28,7 @@ from standfast.sim.chance import Stream
 from standfast.sim.cluster.agents import Habit as AgentHabit
 from standfast.sim.cluster.disk import Trouble
 from standfast.sim.cluster.kernel import NIC, Held
+from standfast.sim.cluster.neutron import Air
 from standfast.sim.cluster.people import ADDRESS, SERVICE
 from standfast.sim.cluster.power import Habit
 from standfast.sim.cluster.segment import FIRST_CLIENT
@@ -86,6 +88,8 @@ class Deeds:
             "role": lambda words: world.people.role(_node(words[0]), words[1], words[2]),
             "votes": self._votes,
             "fence-device": self._fence_device,
+            "cloud": self._cloud,
+            "terraform": self._terraform,
         }
 
     def do(self, text: str) -> None:
@@ -235,6 +239,14 @@ class Deeds:
 
     def _fence_device(self, words: list[str]) -> None:
         self.world.switch.habit = Habit(words[0])
+
+    def _cloud(self, words: list[str]) -> None:
+        if self.world.neutron is not None:
+            self.world.neutron.air = Air(words[0])
+
+    def _terraform(self, words: list[str]) -> None:
+        if self.world.neutron is not None:
+            self.world.neutron.foreign_write(_node(words[0]))
 
     def _stranger(self, words: list[str]) -> None:
         self.world.segment.stranger = ADDRESS if words[0] == "on" else ""

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from standfast.base.ids import NodeId
 from standfast.sim.chance import Stream
+from standfast.sim.cluster.neutron import Air
 from standfast.sim.cluster.plan import Fault, Plan
 from standfast.sim.cluster.world import Setting
 from standfast.sim.network import Weather
@@ -29,6 +30,9 @@ shoot at each other for as long as they are apart.)"""
 FENCED_PAIRS = 500
 """So many of 1,000 seeds of two nodes with `two_node` have one: whoever is apart from the other shoots before it takes anything.
 Their races are what `pcmk_delay_base` and `pcmk_delay_max` are for, so half of them have one of these."""
+
+CLOUDED = 200
+"""So many of 1,000 seeds run on servers of a cloud, whose ports the coordinator looks after."""
 
 MANY = 3
 FORGETFUL = 250
@@ -100,7 +104,7 @@ class _Draw:
             clients=chance.choice((1, 2)),
             ppm=chance.choice((0, 50, 500)),
         )
-        setting = self._switched(setting)
+        setting = self._clouded(self._switched(setting))
         kinds = [kind for kind in self._kinds if chance.happens(300)] or ["crash"]
         is_long = chance.happens(LONG)
         safety_ms = (chance.between(120, 300) if is_long else chance.between(12, 40)) * 1_000
@@ -113,6 +117,7 @@ class _Draw:
         faults += self._load(safety_ms, (2_000, 6_000, 20_000) if is_long else (500, 2_000, 6_000))
         faults += self._fencing(setting, safety_ms)
         faults += self._oblivion(setting, safety_ms)
+        faults += self._cloud(setting, safety_ms)
         core, broken = self._end(setting)
         weather = self._sky()
         return Plan(self._seed, setting, weather, tuple(sorted(faults, key=lambda f: f.at_ms)), core, broken, safety_ms)
@@ -171,6 +176,30 @@ class _Draw:
             habit = chance.choice(("works", "down", "hangs", "slow", "mute", "lies"))
             out.append(Fault(at, f"fence-device {habit}", at + chance.between(2_000, 12_000), "fence-device works"))
             at += 4_000 + chance.below(16_000)
+        return out
+
+    def _clouded(self, setting: Setting) -> Setting:
+        """With a cloud, or as it was. The modes that let one node through at a time are for clusters of which one part acts."""
+        chance = Stream(self._seed, "cloud")
+        if not chance.happens(CLOUDED):
+            return setting
+        mode = chance.choice(("pairs", "exclusive", "exclusive", "fenced", "fenced"))
+        return replace(setting, cloud="pairs" if setting.goes_on_alone else mode)
+
+    def _cloud(self, setting: Setting, safety_ms: int) -> list[Fault]:
+        """What goes wrong with its API, and who else writes there. By a stream of its own."""
+        chance = Stream(self._seed, "air")
+        if not setting.cloud:
+            return []
+        airs = chance.shuffled([air.value for air in Air if air is not Air.WORKS])[:4]
+        out, at = [], chance.choice((1_000, CONFIGURED_MS + 4_000))
+        while at < safety_ms:
+            out.append(Fault(at, f"cloud {chance.choice(airs)}", at + chance.between(500, 8_000), "cloud works"))
+            at += 4_000 + chance.below(30_000)
+        at = CONFIGURED_MS + chance.below(8_000)
+        while at < safety_ms and chance.happens(700):
+            out.append(Fault(at, f"terraform {chance.between(1, setting.nodes)}"))
+            at += 1_000 + chance.below(12_000)
         return out
 
     def _oblivion(self, setting: Setting, safety_ms: int) -> list[Fault]:

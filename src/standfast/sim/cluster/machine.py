@@ -30,9 +30,11 @@ from standfast.sim.chance import Stream
 from standfast.sim.cluster.agents import Agents
 from standfast.sim.cluster.disk import Disk, Trouble
 from standfast.sim.cluster.kernel import Kernel
+from standfast.sim.cluster.people import ADDRESS
 from standfast.sim.host import Host
 
 if TYPE_CHECKING:
+    from standfast.sim.cluster.neutron import Neutron
     from standfast.sim.cluster.world import Cluster
 
 LINE_US = 40
@@ -339,8 +341,9 @@ class Machine:
                     self.holdings[resource] = parameters
             case ex.RunAgent():
                 self.agents.run(self.life, effect)
-            case ex.RunUnit() | Call() | Identify():
-                raise AssertionError(f"no units and no cloud are configured here: {effect}")
+            case Call() | Identify() | ex.RunUnit():
+                assert not isinstance(effect, ex.RunUnit), f"no units are configured here: {effect}"
+                self._cloud.perform(self, effect)
             case ex.EndAgent():
                 self.agents.end(self.life, effect)
             case fx.Stop(exit_code, _):
@@ -349,10 +352,17 @@ class Machine:
             case _:
                 self._touch(effect)
 
+    @property
+    def _cloud(self) -> Neutron:
+        assert self.world.neutron is not None, "no cloud is configured here"
+        return self.world.neutron
+
     def _touch(self, effect: ip.KernelEffect) -> None:
         segment, kernel = self.world.segment, self.kernel
         match effect:
             case ip.PutAddress():
+                if self.world.neutron is not None and effect.ip == ADDRESS and ADDRESS not in kernel.held:
+                    self._cloud.put(self)
                 if reason := kernel.put(effect):
                     self._soon(fx.FromNetwork(ip.Denied(effect, reason)))
                 self.world.oracle.put(self, effect.ip)

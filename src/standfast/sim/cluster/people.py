@@ -46,6 +46,7 @@ class People:
     refused: int = 0
     fenced: tuple[str, ...] = ()
     delay: str = ""
+    cloud: str = ""
     heard: Callable[[str, Json], None] = lambda _what, _answer: None
 
     def configure(self) -> None:
@@ -124,6 +125,8 @@ class People:
 
     def _operations(self) -> list[Json]:
         options = {"stonith-enabled": "true" if self.fenced else "false", "no-quorum-policy": self.policy}
+        if self.cloud:
+            options |= {"openstack-cloud": "sim", "openstack-mode": self.cloud}
         sticky = '<meta_attributes id="rsc-options"><nvpair id="s" name="resource-stickiness" value="1000"/></meta_attributes>'
         operations = [_modify("crm_config", properties("cib-bootstrap-options", options)), _modify("rsc_defaults", sticky)]
         texts = {"vip": _VIP, "svc": _SERVICE}

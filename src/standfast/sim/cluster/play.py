@@ -10,9 +10,11 @@ from dataclasses import field
 from standfast.base.dataclass import dataclass
 from standfast.base.ids import US_PER_MS, US_PER_S, NodeId
 from standfast.base.report import Refused
+from standfast.sim.chance import Stream
 from standfast.sim.checks import PromiseError
 from standfast.sim.cluster.deeds import Deeds
 from standfast.sim.cluster.disk import Trouble
+from standfast.sim.cluster.neutron import Air, Neutron
 from standfast.sim.cluster.people import ADDRESS
 from standfast.sim.cluster.plan import Plan
 from standfast.sim.cluster.power import Habit
@@ -29,6 +31,10 @@ SERVED_US = 16 * US_PER_S
 FENCED_US = 45 * US_PER_S
 """With a power switch: a node that was not seen yet is fenced after 20 s, and boots."""
 
+ALLOWED_US = 60 * US_PER_S
+"""So long after the cloud's API is healthy every port is right."""
+
+CLOUDED_US = 20 * US_PER_S
 UNDER_WAY_US = 30 * US_PER_S
 CALM_OF_SHOTS_US = 30 * US_PER_S
 REPAIR_US = 500 * US_PER_MS
@@ -112,7 +118,10 @@ class Player:
             self._repair(node)  # what has left while the faults went on, is started again
         self._until(CALM_US, self._apart)
         self._tidy()
-        self._until(SERVED_US, self._unserved)
+        self._until(SERVED_US + (ALLOWED_US if self.plan.setting.cloud else 0), self._unserved)
+        if world.neutron is not None:
+            self._until(ALLOWED_US, self._unallowed)
+            self._clouded(world.neutron)
         if self.plan.setting.fencing:
             self._no_shots()
         if any(verb.startswith("cut") for verb in self.plan.broken):
@@ -125,6 +134,8 @@ class Player:
         world.network.heal()
         world.segment.heal()
         world.switch.habit = Habit.WORKS
+        if world.neutron is not None:
+            world.neutron.air = Air.WORKS
         for node, machine in world.machines.items():
             machine.disk.trouble = Trouble.NONE
             machine.agents.habits.clear()
@@ -224,6 +235,34 @@ class Player:
         members = () if life.view is None else life.view.members
         coordinators = [n for n in members if (node := world.machines[n].node) is not None and node.controller.coordinates]
         return "" if coordinators else "L4: nobody coordinates"
+
+    def _unallowed(self) -> str:
+        """Within a minute of a healthy API every node's port lets through what it has to."""
+        neutron, world = self.world.neutron, self.world
+        assert neutron is not None
+        if why := self._unserved():
+            return why
+        if world.setting.cloud == "exclusive":
+            wrong = [node for node in world.hosts if neutron.owns(node, ADDRESS) != (ADDRESS in world.machines[node].kernel.held)]
+            return f"cloud: n{wrong[0]}'s port and kernel differ about the address" if wrong else ""
+        shut = [node for node in self.plan.core if not neutron.allows(node, ADDRESS)]
+        return f"cloud: n{shut[0]}'s port does not let the address through" if shut else ""
+
+    def _clouded(self, neutron: Neutron) -> None:
+        """No fault of the API stops or moves an address that is up. (Where something stays broken, that may.)"""
+        world = self.world
+        if self.plan.broken:
+            return
+        chance = Stream(world.seed, "clouded")
+        takeovers, holders = world.oracle.tally.takeovers, list(world.oracle.tally.holders)
+        for _ in range(2):
+            neutron.air = chance.choice([air for air in Air if air is not Air.WORKS])
+            neutron.foreign_write(chance.choice(self.plan.core))
+            world.run(CLOUDED_US)
+            if (world.oracle.tally.takeovers, world.oracle.tally.holders) != (takeovers, holders):
+                raise PromiseError(f"the cloud's API {neutron.air}, and the address goes from {holders}")
+        neutron.air = Air.WORKS
+        self._until(ALLOWED_US, self._unallowed)
 
     def _constant(self) -> None:
         """L3."""

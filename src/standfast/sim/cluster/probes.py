@@ -43,12 +43,17 @@ SAYINGS = {
 DEEDS = (
     "power", "kill", "kill-engine", "kill-manager", "pause", "freeze", "thaw", "starve", "hiccup", "fuse", "wall",
     "cut", "isolate", "lan-cut", "carrier", "weather", "disk", "rot", "agent", "crash", "stranger", "by-hand", "unput",
-    "mark", "move", "standby", "role", "votes", "replay", "stop", "fence-device",
+    "mark", "move", "standby", "role", "votes", "replay", "stop", "fence-device", "cloud", "terraform",
 )  # fmt: skip
 COUNTS = (
     "a node is fenced",
     "an acknowledged change is looked for",
     "a change is told not to be confirmed",
+    "a write to the cloud whose answer is lost",
+    "a reading of the cloud that lags",
+    "a pair that somebody wrote away is put back",
+    "the address passes from one port to another",
+    "a lost node is severed",
     "a journal is refused",
     "a network that corrupts",
     "a core without all nodes",
@@ -81,6 +86,12 @@ class Probes:
         tally = player.world.oracle.tally
         self._count("an acknowledged change is looked for", tally.looked_for)
         self._count("a change is told not to be confirmed", tally.unconfirmed)
+        if (neutron := player.world.neutron) is not None:
+            self._count("a write to the cloud whose answer is lost", neutron.lost)
+            self._count("a reading of the cloud that lags", neutron.lagged)
+            self._count("a pair that somebody wrote away is put back", neutron.put_back)
+            self._count("the address passes from one port to another", neutron.passed_on)
+            self._count("a lost node is severed", neutron.severed)
         self._count("a journal is refused", tally.refusals)
         self._count("a node is fenced", sum(player.world.switch.fenced.values()))
         self._count("a network that corrupts", int(player.plan.weather.corruption > 0))

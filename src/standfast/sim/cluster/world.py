@@ -26,6 +26,7 @@ from standfast.sim.checks import Checks, PromiseError
 from standfast.sim.cluster.disk import Trouble
 from standfast.sim.cluster.kernel import address_of
 from standfast.sim.cluster.machine import NO_RESTART, Machine
+from standfast.sim.cluster.neutron import Neutron
 from standfast.sim.cluster.oracle import ClusterChecks, Oracle
 from standfast.sim.cluster.people import ADDRESS, People
 from standfast.sim.cluster.power import Switch
@@ -44,7 +45,8 @@ RECORDED_MAX = 200
 class Setting:
     """What kind of cluster this is. `policy` is no-quorum-policy; `lan` says whether the first link runs over the segment of the
     address (`shared`) or has wires of its own (`apart`); `ppm` is how far clocks run apart at the most; `delay`: who waits
-    before a shot (`base`: whoever shoots n1, by pcmk_delay_base; `max`: both, by pcmk_delay_max)."""
+    before a shot (`base`: whoever shoots n1, by pcmk_delay_base; `max`: both, by pcmk_delay_max); `cloud`: openstack-mode, ""
+    for hosts that are no servers of a cloud."""
 
     nodes: int = 3
     links: int = 1
@@ -57,6 +59,7 @@ class Setting:
     ppm: int = 0
     fencing: bool = False
     delay: str = ""
+    cloud: str = ""
 
     @property
     def goes_on_alone(self) -> bool:
@@ -92,6 +95,8 @@ class Cluster(World):
         self.people = People(self, self.setting.policy, self.setting.resources)
         self.people.fenced = tuple(machine.name for machine in self.machines.values()) if self.setting.fencing else ()
         self.people.delay = self.setting.delay
+        self.people.cloud = self.setting.cloud
+        self.neutron = Neutron(self, seed) if self.setting.cloud else None
         self._plans: dict[tuple[bytes, int], Plan] = {}
         self._planning = Stream(seed, "planning")
         self._pauses = Stream(seed, "supervisor")
