@@ -330,6 +330,19 @@ def test_403_on_the_port_of_the_address_names_that_rule() -> None:
     assert "create_port:fixed_ips:ip_address" in told.why
 
 
+def test_what_finds_no_room_does_not_keep_what_is_to_go() -> None:
+    rig = Rig()
+    rig.cloud.set_pairs(rig.nodes["a"], *(f"10.0.0.{n}" for n in range(9)))
+    rig.want(VIP)
+    rig.run(15)
+    assert VIP in rig.pairs("a")
+    rig.want("172.16.0.101", "172.16.0.102")
+    rig.run(60)
+    assert VIP not in rig.pairs("a")
+    assert "openstack.full" in rig.codes
+    assert sorted(rig.pairs("b")) == ["172.16.0.101", "172.16.0.102"]
+
+
 def test_a_full_list_is_named_and_the_other_node_gets_its_pair() -> None:
     rig = Rig()
     rig.cloud.set_pairs(rig.nodes["a"], *(f"10.0.0.{n}" for n in range(10)))
