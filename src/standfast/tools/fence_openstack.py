@@ -27,6 +27,14 @@ INPUT_BYTES_MAX = 1 << 20
 RC_BYTES_MAX = 1 << 16
 SCRIPT_S = 20
 SHORT = {"-o": "action", "-n": "plug", "-l": "username", "-p": "password", "-S": "password_script"}
+SPOKEN = {
+    ("status", 0): "Status: ON\n",
+    ("status", 2): "Status: OFF\n",
+    ("on", 0): "Success: Powered ON\n",
+    ("off", 0): "Success: Powered OFF\n",
+    ("reboot", 0): "Success: Rebooted\n",
+}
+"""(action, exit code): the words of fence-agents."""
 USAGE = f"""\
 usage: {NAME} -o ACTION [--cloud NAME] [-n SERVER] [--PARAMETER VALUE ...], or name=value lines on standard input
 ACTIONS are on, off, reboot, status, list, list-status, monitor, metadata, validate-all; metadata lists the parameters.
@@ -50,7 +58,7 @@ def _work(argv: Sequence[str]) -> int:
     if wanted.order.action == "validate-all":
         return 0
     result = carry_out(wanted)
-    say(result.output)
+    say(result.output or (SPOKEN.get((wanted.order.action, result.rc), "") if argv else ""))  # for a person who tries it
     remarks = (
         result.remarks if result.rc == 0 else ("; ".join(result.remarks),)
     )  # a cluster shows the last line of a failure alone

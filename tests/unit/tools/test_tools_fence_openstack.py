@@ -10,6 +10,8 @@ import pytest
 from standfast.base.report import Refused
 from standfast.fencing import agents
 from standfast.openstack.fence_settings import settings
+from standfast.openstack.ladder import Result
+from standfast.tools import fence_openstack
 from standfast.tools.fence_openstack import explicit, from_lines, from_openrc, from_options, main
 
 
@@ -24,6 +26,18 @@ def test_lines_and_options_mean_the_same() -> None:
 def test_what_is_not_understood_is_refused(words: list[str]) -> None:
     with pytest.raises(Refused):
         from_options(words)
+
+
+@pytest.mark.parametrize(
+    ("action", "rc", "told"),
+    [("status", 0, "Status: ON\n"), ("status", 2, "Status: OFF\n"), ("reboot", 0, "Success: Rebooted\n"), ("off", 1, "")],
+)
+def test_a_person_who_tries_it_is_told_in_the_words_of_fence_agents(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], action: str, rc: int, told: str
+) -> None:
+    monkeypatch.setattr(fence_openstack, "carry_out", lambda _: Result(rc))
+    assert main(["-o", action, "-n", "b", "--cloud", "lab"]) == rc
+    assert capsys.readouterr().out == told
 
 
 def test_meta_data_without_a_cloud(capsys: pytest.CaptureFixture[str]) -> None:
