@@ -134,28 +134,48 @@ def _raw(manager: Manager, options: Options, situation: Situation) -> int:  # no
     return 0 if leaves else EXIT_NO_SUCH
 
 
+def _units(name: str, found: ResourceStatus, situation: Situation) -> list[ResourceStatus]:
+    """What is located one by one: a clone's instances, all instances of a name without a number, else the resource as a whole."""
+    if found.kind == "clone":
+        return list(found.children)
+    if name == found.id:
+        return [found]
+    return [resource for resource in _every(situation.resources) if resource.id.rpartition(":")[0] == name]
+
+
 def _locate(manager: Manager, options: Options, situation: Situation) -> int:  # noqa: ARG001
-    resource = wanted(options, situation)
-    leaves = [leaf for leaf in _every((resource,)) if not leaf.children]
-    lines = [(node, leaf.role) for leaf in leaves for node in (leaf.nodes if leaf.active else ())]
+    name = options.value("resource")
+    units = _units(name, wanted(options, situation), situation)
+    # The last first, as Pacemaker's does.
+    lines = [(node, unit) for unit in reversed(units) for node in reversed(running_on(unit))]
     if "quiet" in options:
         say("".join(f"{node}\n" for node, _ in lines))
         return 0
-    for node, role in lines:
-        promoted = " Promoted" if role in {"Promoted", "Master"} else ""
-        say(f"resource {options.value('resource')} is running on: {node}{promoted}\n")
+    for node, unit in lines:
+        is_promoted = any(leaf.role in {"Promoted", "Master"} for leaf in _every((unit,)))
+        say(f"resource {name} is running on: {node}{' Promoted' if is_promoted else ''}\n")
     if not lines:
-        say(f"resource {options.value('resource')} is NOT running\n")
+        sys.stderr.write(f"resource {name} is NOT running\n")
     return 0
 
 
 def _xml(manager: Manager, options: Options, situation: Situation) -> int:
-    from standfast.compat.status_resources import resource_text
+    from dataclasses import replace
+
+    from standfast.compat.status_page import View
+    from standfast.compat.status_resources import base_id, resource_text, resources_section
 
     resource = wanted(options, situation)
-    if not resource.children:
+    if resource.children:
+        section = resources_section(replace(situation, resources=(resource,)), View())
+        inside = [
+            text for line in section if not (text := line.strip().removeprefix("* ")).endswith(":") and "Stopped: [" not in text
+        ]
+        say("".join(f"{line}\n" for line in inside))
+    else:
         say(resource_text(resource, situation) + "\n")
-    xml: str = manager.call("cib.query", xpath=f"/cib/configuration/resources//*[@id={xpath_text(resource.id)}]")["xml"]
+    written = f"/cib/configuration/resources//*[@id={xpath_text(base_id(resource.id))}]"
+    xml: str = manager.call("cib.query", xpath=written)["xml"]
     say(f"Resource XML:\n{xml.rstrip()}\n")
     return 0
 
@@ -271,7 +291,8 @@ def _parameter(manager: Manager, options: Options, situation: Situation) -> int:
     name = options.value(command)
     if command == "get":
         values = sets.values(name)
-        say("".join(f"{value}\n" for value in values) or f"Attribute '{name}' not found for '{resource_id}'\n")
+        say("".join(f"{value}\n" for value in values))
+        sys.stderr.write("" if values else f"Attribute '{name}' not found for '{resource_id}'\n")
     elif command == "set":
         if "value" not in options:
             raise Refused(error("crm_resource.usage", "a value is needed", "", "-v VALUE"), exit_code=EXIT_USAGE)
