@@ -27,21 +27,29 @@ class Layout(NamedTuple):
 
 
 class Grammar:
-    """One schema: `definitions` holds the pattern of each, by name; `patterns` takes the steps."""
+    """One schema; `patterns` takes the steps. A definition is read when a document first needs it: most need a third of them."""
 
-    __slots__ = ("_layouts", "definitions", "patterns", "version")
+    __slots__ = ("_layouts", "_reader", "patterns", "version")
 
-    def __init__(self, version: str, definitions: dict[str, Pattern], patterns: Patterns) -> None:
+    def __init__(self, version: str, reader: _Reader) -> None:
         self.version = version
-        self.definitions = definitions
-        self.patterns = patterns
+        self.patterns = reader.patterns
+        self._reader = reader
         self._layouts: dict[tuple[str, tuple[str, ...]], Layout] = {}
+
+    def definition(self, name: str) -> Pattern:
+        """What may stand in an element of that definition. KeyError where there is none."""
+        return self._reader.pattern(name)
+
+    def names(self) -> tuple[str, ...]:
+        """Of all definitions."""
+        return tuple(name for name in self._reader.bodies if not name.startswith("$"))
 
     def layout(self, definition: str, names: tuple[str, ...]) -> Layout:
         """What there is to know about an element of that definition with these attributes."""
         found = self._layouts.get((definition, names))
         if found is None:
-            known = self.definitions[definition].attributes()
+            known = self.definition(definition).attributes()
             checks = [(at, kind) for at, name in enumerate(names) for kind in known.get(name, ()) if kind is not None]
             kinds = {"id": DATATYPES["id"], "idref": DATATYPES["idref"]}
             naming = [(at, kind is kinds["idref"]) for at, kind in checks if kind in kinds.values()]
@@ -54,13 +62,7 @@ class Grammar:
 
 def read_grammar(text: str, versions: tuple[str, ...], version: str) -> Grammar:
     """The schema of that version. `versions` lists all of them, oldest first."""
-    reader = _Reader(_lines(text), versions, version)
-    definitions = {name: reader.pattern(name) for name in reader.bodies if not name.startswith("$")}
-    definitions["nothing"] = reader.patterns.empty
-    for name, pattern in definitions.items():
-        for child in pattern.children().values():
-            assert child in definitions or child == "status", f"{name} needs {child}, which {version} does not define"
-    return Grammar(version, definitions, reader.patterns)
+    return Grammar(version, _Reader(_lines(text), versions, version))
 
 
 def _lines(text: str) -> list[tuple[str, str]]:
@@ -83,7 +85,7 @@ class _Reader:
         self.bodies: dict[str, str] = {}
         self._order = {name: at for at, name in enumerate(versions)}
         self._version = version
-        self._read: dict[str, Pattern] = {}
+        self._read: dict[str, Pattern] = {"nothing": self.patterns.empty}
         for head, body in lines:
             name, _, guard = head.partition(" ")
             if not guard or self._holds(guard):

@@ -104,7 +104,7 @@ class _Walk:
     def _attributes(self, element: Element, definition: str, items: list[tuple[str, str]]) -> Pattern:
         """What may come after the attributes, one by one; `none` when they are not as they should be, which has been said."""
         patterns = self._schema.patterns
-        whole = state = self._schema.definitions[definition]
+        whole = state = self._schema.definition(definition)
         is_right = True
         for name, value in items:
             after = patterns.attribute_step(state, name, value)
@@ -125,7 +125,7 @@ class _Walk:
             tag = str(child.tag)
             after, inner = patterns.child_step(state, tag)
             if after.kind is Kind.NONE:
-                whole = self._schema.definitions[definition]
+                whole = self._schema.definition(definition)
                 self._complain_child(element, whole, state, child)
                 inner = whole.children().get(tag, "")
             else:
@@ -149,7 +149,7 @@ class _Walk:
 
     def _forgiving(self, definition: str) -> Pattern:
         """Where an attribute is wrong, the children are still looked at: any that could ever stand here, in any number."""
-        make, whole = self._schema.patterns, self._schema.definitions[definition]
+        make, whole = self._schema.patterns, self._schema.definition(definition)
         return make.maybe(make.many(make.either(part for part in whole.walk() if part.kind is Kind.CHILD)))
 
     # ---- words ------------------------------------------------------------------------------------------------------

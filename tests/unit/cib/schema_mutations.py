@@ -14,7 +14,7 @@ from standfast.cib.schema import faults, grammar
 
 EVERYTHING = Path(__file__).with_name("everything.xml").read_bytes()
 _PARSER = etree.XMLParser(remove_blank_text=True)
-_DEFINITIONS = [pattern for version in VERSIONS for pattern in grammar(version).definitions.values()]
+_DEFINITIONS = [grammar(version).definition(name) for version in VERSIONS for name in grammar(version).names()]
 TAGS = sorted({tag for pattern in _DEFINITIONS for tag in pattern.children()})
 NAMES = sorted({name for pattern in _DEFINITIONS for name in pattern.attributes()} - {"validate-with"})
 VALUES = [
@@ -37,7 +37,7 @@ def spoilt(chance: random.Random, version: str) -> Element:
     """A document that is nearly of that version."""
     root = everything()
     if chance.random() < 0.7:
-        for name in set(root.keys()) - set(grammar(version).definitions["cib"].attributes()):
+        for name in set(root.keys()) - set(grammar(version).definition("cib").attributes()):
             del root.attrib[name]
         while found := faults(root, version):
             for fault in found:

@@ -12,7 +12,7 @@ from lxml import etree
 from standfast.base.report import Refused
 from standfast.cib.document import Cib
 from standfast.cib.grammar import VERSIONS
-from standfast.cib.schema import FAULTS_MAX, conforms, faults, label, version_named
+from standfast.cib.schema import FAULTS_MAX, conforms, faults, grammar, label, version_named
 from standfast.cib.shape import schema_of
 
 if TYPE_CHECKING:
@@ -48,6 +48,15 @@ def told(before: str, after: str) -> list[str]:
         Cib.parse(FILE.replace(before, after).encode(), "cib.xml")
     assert caught.value.exit_code == 78
     return [report.sentence() for report in caught.value.reports]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_definition_of_every_version_is_whole(version: str) -> None:
+    """Definitions are read when a document first needs them; here all are."""
+    table = grammar(version)
+    needed = {child for name in table.names() for child in table.definition(name).children().values()}
+    assert needed - {*table.names(), "nothing", "status"} == set()
+    assert table.definition("nothing").is_complete
 
 
 def test_a_document_with_everything_conforms() -> None:
