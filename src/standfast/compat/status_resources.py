@@ -148,7 +148,9 @@ def _bundle(page: Page, bundle: ResourceStatus, situation: Situation, view: View
             continue
         name = (connection or container).id + (f" ({replica.label})" if replica.label else "")
         # Shown where the container is: the replica itself is the node of what runs inside.
-        page.item(resource_text(replace(child or container, nodes=container.nodes), situation, name=name))
+        page.item(
+            resource_text(replace(child or container, nodes=container.nodes, unclean=container.unclean), situation, name=name)
+        )
     page.end()
 
 

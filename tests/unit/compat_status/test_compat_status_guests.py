@@ -9,6 +9,7 @@ import pytest
 from lxml import etree
 
 from standfast.api.status import situation_from_json, situation_to_json
+from standfast.base.situation import ResourceStatus
 from standfast.client.cib_file import CibFile, status_of
 from standfast.compat.status_page import View
 from standfast.compat.status_text import render
@@ -98,3 +99,15 @@ def test_the_xml_has_replicas(status: dict[str, object]) -> None:
 def test_it_travels_unchanged(status: dict[str, object]) -> None:
     situation = situation_from_json(status["situation"])  # type: ignore[arg-type]
     assert situation_from_json(situation_to_json(situation)) == situation
+
+
+def test_a_replica_is_as_unclean_as_the_host_of_its_container(status: dict[str, object]) -> None:
+    situation = situation_from_json(status["situation"])  # type: ignore[arg-type]
+
+    def lost(resource: ResourceStatus) -> ResourceStatus:
+        inside = tuple(map(lost, resource.children))
+        return replace(resource, children=inside, unclean=resource.id == "httpd-podman-1")
+
+    told = status | {"situation": situation_to_json(replace(situation, resources=tuple(map(lost, situation.resources))))}
+    lines = [line for line in render(told, OFFLINE).splitlines() if "httpd-" in line and "apache" in line]
+    assert [line.endswith(" (UNCLEAN)") for line in lines] == [False, True]
