@@ -46,10 +46,11 @@ _HEAD = struct.Struct("!4sIQ")
 
 
 class Saved(msgspec.Struct, frozen=True):
-    """The payload: `xml` is a CIB with an empty status section, `lineage` as in messages.Hello."""
+    """The payload: `xml` is a CIB with an empty status section, `lineage` and `agreed` as in messages.Hello."""
 
     lineage: int
     xml: bytes
+    agreed: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ class Recovered:
     size_bytes: int
     lost_bytes: int
     reports: tuple[Report, ...] = ()
+    agreed: tuple[int, int] | None = None
 
 
 def block_of(version: Version) -> int:
@@ -78,9 +80,9 @@ def after_block(version: Version) -> Version:
     return Version(version.admin_epoch, version.epoch, first)
 
 
-def encode_record(serial: int, lineage: int, xml: bytes) -> bytes:
+def encode_record(serial: int, lineage: int, xml: bytes, agreed: tuple[int, int] | None = None) -> bytes:
     """One record."""
-    payload = pack(msgspec.msgpack.encode(Saved(lineage, xml)))
+    payload = pack(msgspec.msgpack.encode(Saved(lineage, xml, agreed)))
     head = _HEAD.pack(MAGIC, len(payload), serial)
     return head + _sum(head, payload) + payload
 
@@ -124,7 +126,7 @@ def _opened(serial: int, payload: bytes, size: int, lost: int, tail: int) -> Rec
     elif lost:
         what = f"the last {lost} bytes of the CIB journal are no whole record"
         reports.append(warning("cib.journal-cut", what, "a write was cut off; nothing that was acknowledged is in it"))
-    return Recovered(cib, saved.lineage, serial, size, lost, tuple(reports))
+    return Recovered(cib, saved.lineage, serial, size, lost, tuple(reports), saved.agreed)
 
 
 def _record_at(data: bytes, at: int) -> tuple[int, bytes, int] | None:
@@ -164,10 +166,10 @@ class JournalPlan:
         # A file with something unreadable in it is not continued.
         self._size_bytes = recovered.size_bytes if recovered and not recovered.lost_bytes else 0
 
-    def write(self, lineage: int, xml: bytes) -> Append | Rewrite:
+    def write(self, lineage: int, xml: bytes, agreed: tuple[int, int] | None = None) -> Append | Rewrite:
         """The effect that makes `xml` durable."""
         self._serial += 1
-        record = encode_record(self._serial, lineage, xml)
+        record = encode_record(self._serial, lineage, xml, agreed)
         grown = self._size_bytes + len(record)
         if self._size_bytes and grown <= max(COMPACT_BYTES, COMPACT_RECORDS * len(record)):
             self._size_bytes = grown

@@ -7,7 +7,9 @@ members are in, each of them comes to the same verdict, without another word:
    so every change acknowledged in the one is in the document of the other (Viewstamped Replication's argument for its last
    normal view). Lineage rises only when enough managers of a quorate view took part: more than half of the cluster, or all
    members of the view. Fewer may not know of a change that others have confirmed (docs/adr/0022).
-2. Else the higher admin_epoch and epoch; then one that is live before one from a disk (whose status is forgotten); then
+2. Else the highest `agreed`: how far (admin_epoch and epoch) enough managers of a quorate view had come with it. What is changed
+   without them is promised to nobody, and however much it is, it does not outweigh what was promised (seed 276).
+3. Else the higher admin_epoch and epoch; then one that is live before one from a disk (whose status is forgotten); then
    num_updates; then the lowest node id.
 
 If all have the same document, that was all. Else the winner's owner sends it, and those who have another one take it, keep what
@@ -68,6 +70,9 @@ Record = tuple[int, Version]
 """Of a record in a journal: the lineage it was written in, and the version of its configuration. They are compared one by one."""
 NOTHING: Record = (0, Version())
 
+Configuration = tuple[int, int]
+"""Of a version what counts configurations: admin_epoch and epoch."""
+
 Round = tuple[int, int, int]
 VIEW_ROUND: Round = (0, 0, 0)
 """The first round of a view; a later one is named by the Hello that began it: its sender, session and serial."""
@@ -88,8 +93,9 @@ Effects = tuple[MachineEffect, ...]
 class CibMachine:
     """One node's part. `step` is the only way in, and the effects it returns the only way out.
 
-    Invariants (`check`): the version never goes back; changes wait only outside of READY; hellos are of present members only;
-    what is in `cib` is durable up to its configuration (given that effects are performed in order).
+    Invariants (`check`): the version never goes back, and no more of it is agreed than there is; changes wait only outside of
+    READY; hellos are of present members only; what is in `cib` is durable up to its configuration (given that effects are
+    performed in order).
     """
 
     def __init__(self, local: NodeId, session: int, recovered: Recovered | None) -> None:
@@ -101,6 +107,8 @@ class CibMachine:
         self._local = local
         self._session = session
         self._lineage = recovered.lineage if recovered else 0
+        self._agreed = _agreed_of(recovered)
+        self._recorded = self._agreed
         self._is_live = False
         self._journal = JournalPlan(recovered)
         self._saved = _durable_key(self.cib) if recovered else None
@@ -148,8 +156,10 @@ class CibMachine:
 
     @property
     def holds(self) -> Record:
-        """What the journal stands for: its record's lineage, and the version up to which its configuration is the present one."""
-        return (self._record[0], self.cib.version) if self.is_synced else self._record
+        """What the journal stands for: its record's lineage, and the version up to which its configuration is the present one. A
+        record that knows of less agreement than there is has no lineage: read again, it would give way too easily."""
+        lineage = self._record[0] if self._recorded == self._agreed else 0
+        return (lineage, self.cib.version) if self.is_synced else (lineage, self._record[1])
 
     @property
     def absent(self) -> tuple[NodeId, ...]:
@@ -178,6 +188,7 @@ class CibMachine:
         assert all(node in self._members for node in self._present)
         assert (self._owner is not None) == (self.phase is Phase.FETCHING)
         assert self._enough <= len(self._members)
+        assert self._agreed <= _configuration(self.cib.version)
         if self.is_synced:
             assert self._is_live
             assert self._saved == _durable_key(self.cib), "a configuration that is not in the journal"
@@ -246,6 +257,7 @@ class CibMachine:
                 # Who comes in knows of its own time only, and that is over when its Hello has its place in the order.
                 absent=() if self._is_entering else self.absent,
                 taken=tuple(self._taken[node] for node in sorted(self._taken)),
+                agreed=self._agreed,
             )
         )
 
@@ -333,7 +345,7 @@ class CibMachine:
         if number != self.cib.version:
             write_version(self.cib.root, Edit(self.cib.root), number)
             self.cib.touched()
-        self._lineage, self._is_live = best.lineage, True
+        self._lineage, self._agreed, self._is_live = best.lineage, _agreed_in(best), True
         self._taken = {NodeId(taken.node): taken for taken in best.taken}
         self.phase, self._owner, self._parts = Phase.READY, None, []
         self._raise_lineage()
@@ -369,7 +381,7 @@ class CibMachine:
 
     def _raise_lineage(self) -> None:
         if self.phase is Phase.READY and self.quorate and self.is_enough:
-            self._lineage = max(self._lineage, self._view)
+            self._lineage, self._agreed = max(self._lineage, self._view), _configuration(self.cib.version)
 
     # ---- changes ----------------------------------------------------------------------------------------------------
 
@@ -402,13 +414,14 @@ class CibMachine:
             return (Applied(change.sender, change.number, None, (report,), int(Exit.DATA)),)
         except Refused as no:
             return (Applied(change.sender, change.number, None, no.reports, no.exit_code),)
+        self._raise_lineage()
         is_due = outcome.changed_configuration or block_of(outcome.before) != block_of(outcome.after)
         saved = self._save() if is_due else ()
         return (*saved, Applied(change.sender, change.number, outcome))
 
     def _write_down(self, _: WriteDown) -> Effects:
         """A record of the present lineage, although the configuration is the same."""
-        if self.phase is not Phase.READY or self._record[0] >= self._lineage:
+        if self.phase is not Phase.READY or (self._record[0] >= self._lineage and self._recorded == self._agreed):
             return ()
         self._saved = None
         return self._save()
@@ -419,8 +432,8 @@ class CibMachine:
         if key == self._saved:
             return ()
         self._saved = key
-        self._record = (self._lineage, self.cib.version)
-        return (self._journal.write(self._lineage, self.cib.without_status()),)
+        self._record, self._recorded = (self._lineage, self.cib.version), self._agreed
+        return (self._journal.write(self._lineage, self.cib.without_status(), self._agreed),)
 
     _MOVES: dict[type[MachineInput], Callable[..., Effects]] = {  # noqa: RUF012 -- a table, never written to
         ViewInstalled: _view_installed,
@@ -433,10 +446,23 @@ class CibMachine:
     }
 
 
-def _rank(node: NodeId, hello: Hello) -> tuple[int, int, int, bool, int, int]:
+def _rank(node: NodeId, hello: Hello) -> tuple[int, Configuration, Configuration, bool, int, int]:
     """The order of documents; see the head of the module."""
     admin_epoch, epoch, num_updates = hello.version
-    return (hello.lineage, admin_epoch, epoch, hello.is_live, num_updates, -node)
+    return (hello.lineage, _agreed_in(hello), (admin_epoch, epoch), hello.is_live, num_updates, -node)
+
+
+def _configuration(version: Version) -> Configuration:
+    return version.admin_epoch, version.epoch
+
+
+def _agreed_in(hello: Hello) -> Configuration:
+    return hello.version[:2] if hello.agreed is None else min(hello.agreed, hello.version[:2])
+
+
+def _agreed_of(recovered: Recovered | None) -> Configuration:
+    version = _configuration(recovered.cib.version) if recovered else (0, 0)
+    return version if recovered is None or recovered.agreed is None else min(recovered.agreed, version)
 
 
 def _next_version(best: Hello, hellos: list[Hello]) -> Version:

@@ -28,9 +28,10 @@ class Hello(msgspec.Struct, frozen=True, tag="hello"):
 
     `round` is (0, 0, 0) for the first of a view. A manager that comes into a running view names a new one by its own node,
     `session` and `serial`, and everybody says Hello again. `session` tells one life of the sender from the next, `serial`
-    counts its Hellos. `lineage` is the sequence of the last quorate view that the document was agreed in. `is_live`: its status
-    section is of now; False for one from the disk. `absent` are the members whose managers are not there, as far as the sender
-    knows; `taken` the last change from each node.
+    counts its Hellos. `lineage` is the sequence of the last quorate view that the document was agreed in, `agreed` the
+    admin_epoch and epoch that enough managers had come to with it (None from an older version: all of it). `is_live`: its
+    status section is of now; False for one from the disk. `absent` are the members whose managers are not there, as far as
+    the sender knows; `taken` the last change from each node.
     """
 
     view: int
@@ -43,6 +44,7 @@ class Hello(msgspec.Struct, frozen=True, tag="hello"):
     is_live: bool
     absent: tuple[int, ...] = ()
     taken: tuple[Taken, ...] = ()
+    agreed: tuple[int, int] | None = None
 
     @property
     def numbers(self) -> Version:
@@ -86,7 +88,7 @@ def decode_message(data: bytes) -> Message:
         _bounded("session", message.session, UNSIGNED_MAX)
         _bounded("serial", message.serial, UNSIGNED_MAX)
         _bounded("lineage", message.lineage, UNSIGNED_MAX)
-        for number in message.version:
+        for number in (*message.version, *(message.agreed or ())):
             _bounded("version", number, COUNTER_MAX)
         _bounded("taken", len(message.taken), NODES_MAX)
         _bounded("absent", len(message.absent), NODES_MAX)

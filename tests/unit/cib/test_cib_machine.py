@@ -131,6 +131,40 @@ def test_the_quorate_side_wins_and_what_is_dropped_is_kept() -> None:
     assert [len(world.hosts[node].kept) for node in (1, 2)] == [0, 0]
 
 
+def test_what_is_changed_without_quorum_does_not_outweigh_what_was_confirmed() -> None:
+    """Two of three confirm a change and all lose power; then the third, whose disk was slow, is written to alone (seed 276)."""
+    world = started(3)
+    world.write(1, "common")
+    world.run()
+    before = world.hosts[3].disk
+    world.write(1, "confirmed")
+    world.run()
+    for node in world.hosts:
+        world.crash(node)
+    world.hosts[3].disk = before
+    world.highest.pop(3, None)
+    world.settle_views([[1], [2], [3]])
+    for node in world.hosts:
+        world.start(node)
+    world.run()
+    world.write(2, "elsewhere")
+    for name in ("alone1", "alone2", "alone3"):
+        world.write(3, name)
+    world.run()
+    assert version(world, 3) > version(world, 2)
+    restart(world, 2, 3)
+    world.run()
+    world.settle_views([[1], [2, 3]])
+    world.run()
+    assert world.names(3) == world.names(2) == ["common", "confirmed", "elsewhere"]
+    assert b"alone3" in world.hosts[3].kept[0].xml
+    restart(world, 1, 2, 3)
+    world.settle_views([[1, 2, 3]])
+    world.run()
+    assert_agreed(world)
+    assert world.names(1) == ["common", "confirmed", "elsewhere"]
+
+
 def test_without_quorum_the_higher_version_wins() -> None:
     world = started(2)
     world.settle_views([[1], [2]])
