@@ -106,6 +106,22 @@ def test_a_lone_survivor_comes_back_with_its_link(rig: Rig) -> None:
     assert f"Started {holder.name}" in holder.type("crm status")
 
 
+def test_a_cable_that_comes_back_to_a_slow_port_takes_nothing(rig: Rig) -> None:
+    """The carrier is there 150 ms before the first frame passes: too short for a survey, long enough to ask and to take."""
+    holder, other = up(rig)
+    for _ in range(2):
+        rig.lab.cut(holder.name)
+        served(rig, not_from=holder.name)
+        time.sleep(1)
+        healed_s = time.monotonic()
+        rig.lab.heal(holder.name, 0.15)
+        wait_until("the views meet", rig.stack.is_settled, 60)
+        time.sleep(2)
+        assert rig.watch.two_holders_s(healed_s) == 0
+        assert rig.probe.served_by(healed_s) == [other.name]
+        holder, other = other, holder
+
+
 def test_the_survivor_of_a_death_on_a_silent_network_keeps_it(rig: Rig) -> None:
     """No client, no gateway: nobody but the two nodes was ever there."""
     rig.stack.boot()

@@ -148,9 +148,14 @@ class Lab:
         """The switch forwards again."""
         self.switch.run(["ip", "link", "set", f"p-{name}", "master", "br0"])
 
-    def heal(self, name: str) -> None:
-        """Its port comes back."""
+    def heal(self, name: str, port_s: float = 0) -> None:
+        """Its port comes back, and forwards so much later, as a switch's does."""
+        if port_s:
+            self.silence(name)
         self.switch.run(["ip", "link", "set", f"p-{name}", "up"])
+        if port_s:
+            time.sleep(port_s)
+            self.hear(name)
 
     def cut_link(self, name: str, link: int, *, healed: bool = False) -> None:
         """The switch of one of the networks forwards nothing from or to the host, or does again."""

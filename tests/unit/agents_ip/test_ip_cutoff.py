@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +14,7 @@ from standfast.agents.ip.api import (
     Denied,
     Done,
     Doubted,
+    Interface,
     Neighbour,
     NeighbourHeard,
     NetworkState,
@@ -24,9 +26,9 @@ from standfast.agents.ip.api import (
 from standfast.agents.ip.outlook import Outlooks, Sight
 
 if TYPE_CHECKING:
-    from tests.unit.agents_ip.ip_rig import CLIENT, MS, PEER, PEERS, SEED, VIP, Rig, S, reborn
+    from tests.unit.agents_ip.ip_rig import CLIENT, MS, OWN, PEER, PEERS, ROUTES, SEED, VIP, Rig, S, reborn
 else:
-    from ip_rig import CLIENT, MS, PEER, PEERS, SEED, VIP, Rig, S, reborn
+    from ip_rig import CLIENT, MS, OWN, PEER, PEERS, ROUTES, SEED, VIP, Rig, S, reborn
 
 PEER_SEEN = Neighbour(PEERS[0], PEER, 0)
 CLIENT_SEEN = Neighbour("172.16.0.200", CLIENT, 30)
@@ -326,9 +328,118 @@ def test_a_start_without_carrier_on_a_lone_node_is_suspended_not_failed() -> Non
     assert rig.done[run].rc == 190
     assert "no carrier" in rig.done[run].reason
     rig.set_link(carrier=True)
+    rig.living = {"172.16.0.200": CLIENT}
     rig.run(2 * S)
     assert rig.is_up
     assert rig.changed == [Changed("vip", 0, "")]
+
+
+# ---- a link that has just come back ---------------------------------------------------------------------------------
+
+
+def plugged_in(*, slow_port: bool = True) -> Rig:
+    """Its cable was pulled, and the kernel forgot its neighbours with it; then the doubt came, and now the carrier comes back."""
+    rig = Rig()
+    rig.run(10 * MS)
+    rig.set_link(carrier=False)
+    rig.give(Doubted(is_alone=True))
+    rig.run(S)
+    rig.cut = slow_port
+    rig.living = {PEERS[0]: PEER}
+    rig.set_link(carrier=True)
+    return rig
+
+
+def test_silence_behind_a_port_that_does_not_forward_yet_proves_nothing() -> None:
+    """The other half has the address; its answer cannot come through for another 400 ms."""
+    rig = plugged_in()
+    run = rig.operate("start")
+    assert rig.done[run].rc == 190
+    assert "the link of eth0 has just come up and nobody answers there yet" in rig.done[run].reason
+    rig.run(400 * MS)
+    rig.stranger_until, rig.cut = rig.now + 60 * S, False
+    rig.run(30 * S)
+    assert not any("put" in line for line in rig.log)
+    rig.run(32 * S)
+    assert rig.is_up, "the other half has let go"
+
+
+def test_behind_a_new_link_the_first_answer_is_enough() -> None:
+    rig = plugged_in()
+    rig.operate("start")
+    rig.run(400 * MS)
+    rig.cut = False
+    rig.run(1500 * MS)
+    assert rig.is_up
+
+
+def test_behind_a_new_link_with_nobody_at_all_it_comes_up_when_any_port_would_forward() -> None:
+    rig = plugged_in()
+    rig.living = {}
+    rig.operate("start")
+    rig.run(34 * S)
+    assert not rig.is_up
+    rig.run(2 * S)
+    assert rig.is_up
+
+
+def test_in_company_of_a_majority_a_new_link_is_watched_until_somebody_answers() -> None:
+    """Minutes of good service later, or seconds, it is this node that survives: it must not wait for what it could know."""
+    rig = Rig()
+    rig.run(10 * MS)
+    rig.set_link(carrier=False)
+    rig.run(S)
+    rig.cut, rig.living = True, {PEERS[0]: PEER}
+    rig.set_link(carrier=True)
+    rig.run(3 * S)
+    assert rig.surveys
+    rig.cut = False
+    rig.run(1100 * MS)
+    assert not rig.surveys
+    rig.run(60 * S)
+    assert not rig.surveys
+    rig.living = {}
+    rig.give(Doubted(is_alone=True))
+    rig.operate("start")
+    rig.run(200 * MS)
+    assert rig.is_up
+
+
+def test_a_new_link_on_which_nobody_ever_answers_is_left_alone_in_the_end() -> None:
+    rig = Rig()
+    rig.run(10 * MS)
+    rig.set_link(carrier=False)
+    rig.set_link(carrier=True)
+    rig.run(37 * S)
+    assert not rig.surveys
+
+
+def test_a_survey_under_way_when_the_link_went_is_replaced() -> None:
+    outlooks = Outlooks(PEERS)
+    link = Interface("eth0", 2, OWN, is_up=True, carrier=True)
+    plugged, pulled = NetworkState((link,), (), ROUTES), NetworkState((replace(link, carrier=False),), (), ROUTES)
+    outlooks.renew(0, NetworkState(), plugged)
+    outlooks.doubt(is_alone=True)
+    asked = (Survey("eth0", PEERS, 1000),)
+    assert outlooks.due(0, ("eth0",), plugged) == asked
+    assert not outlooks.due(1, ("eth0",), plugged)
+    outlooks.renew(2, plugged, pulled)
+    assert outlooks.due(2, ("eth0",), pulled) == asked
+    outlooks.renew(3, pulled, plugged)
+    assert outlooks.due(3, ("eth0",), plugged) == asked
+    assert outlooks.is_settling("eth0")
+    outlooks.surveyed(4, Surveyed("eth0", (), PEERS), ())
+    assert not outlooks.is_settling("eth0")
+    outlooks.check()
+
+
+def test_a_link_that_never_went_delays_no_survivor() -> None:
+    rig = Rig()
+    rig.run(10 * MS)
+    rig.give(Doubted(is_alone=True))
+    rig.operate("start")
+    rig.run(200 * MS)
+    assert rig.is_up
 
 
 def test_with_another_node_to_go_to_a_lost_carrier_is_told_at_once() -> None:

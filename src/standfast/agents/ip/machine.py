@@ -100,7 +100,7 @@ class FailoverIps:
                 for one in self._all():
                     one.revoke(self._moment(now_us), event.reason)
             case NetworkChanged():
-                self._renew_outlooks(now_us, event.state)
+                self._outlooks.renew(now_us, self._network or NetworkState(), event.state)
                 self._network = event.state
                 self._to_all(now_us, event, out)
                 self._ask_early(now_us, out)
@@ -111,7 +111,8 @@ class FailoverIps:
                 self._to_all(now_us, event, out)
             case Surveyed():
                 self._outlooks.surveyed(now_us, event, tuple(one.place.ip for one in self._all() if one.place is not None))
-                self._to_all(now_us, event, out)
+                if self._outlooks.is_doubted:
+                    self._to_all(now_us, event, out)
             case Denied():
                 self._denied(now_us, event, out)
             case _:
@@ -161,17 +162,9 @@ class FailoverIps:
         network = self._network or NetworkState()
         return tuple(name for name in names if (link := interface_of(name, network)) is not None and speaks_ethernet(link))
 
-    def _renew_outlooks(self, now_us: int, state: NetworkState) -> None:
-        """Forget what was seen through a link that has gone, or come back."""
-        before = self._network or NetworkState()
-        for link in state.interfaces:
-            old = interface_of(link.name, before)
-            if old is None or (old.is_up, old.carrier) != (link.is_up, link.carrier):
-                self._outlooks.renew(now_us, link.name)
-
     def _arm(self, now_us: int, interfaces: tuple[str, ...], out: list[IpEffect]) -> None:
         times = [one.next_us(self._until_us) for one in self._all()]
-        times.append(self._outlooks.next_us(interfaces))
+        times.append(self._outlooks.next_us(interfaces, self._network or NetworkState()))
         due = min((at for at in times if at is not None), default=None)
         if due is not None and (due != self._armed_us or due <= now_us):
             out.append(SetTimer(due))

@@ -70,6 +70,8 @@ def ask(one: FailoverIp, m: Moment) -> None:
             one.fail("the cluster layer does not confirm this node's membership, so it may hold nothing")
     elif one.is_sure or (one.is_here and copies(one.place.ip, m.network)):
         one.take(m)
+    elif m.outlooks.is_settling(one.place.interface):
+        one.suspend(m, f"the link of {one.place.interface} has just come up and nobody answers there yet")
     else:
         if one.asking is None:
             one.asking = Asking.begin(m.now_us, one.wanted.lease_s)

@@ -95,7 +95,10 @@ def _is_reachable(one: FailoverIp, m: Moment) -> bool:
     interface = interface_of(one.place.interface, m.network)
     if interface is None or trouble(one.place, one.wanted, m.network):
         return False
-    return m.outlooks.sight(one.place.interface) in (Sight.COMPANY, Sight.SILENT) or not speaks_ethernet(interface)
+    if not speaks_ethernet(interface):
+        return True
+    is_settled = not m.outlooks.is_settling(one.place.interface)
+    return is_settled and m.outlooks.sight(one.place.interface) in (Sight.COMPANY, Sight.SILENT)
 
 
 def network_changed(one: FailoverIp, m: Moment, event: IpInput) -> None:

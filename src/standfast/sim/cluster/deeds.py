@@ -5,7 +5,7 @@
     hiccup N K MS | fuse N K            paused for MS, or without power, after K more effects of the manager
     wall N SECONDS                      its wall clock jumps
     cut A B [link L] | cut A -> B | mend A B | mend | isolate N | rejoin N      wires between nodes; clients have ports from 100
-    lan-cut A B | lan-mend A B | carrier N on|off | weather KEY=VALUE..        the segment alone, the cable, all wires
+    lan-cut A B | lan-mend A B | carrier N on [PORT_MS]|off | weather KEY=VALUE..        the segment alone, the cable, all wires
     disk N none|full|fsync|eio|slow | rot N
     cloud works|away|hangs|slow|loses|busy|conflicts|stale|html|locked | terraform N      the API; somebody writes a port's pairs
     fence-device works|down|hangs|slow|mute|lies      the power switch (mute: acts, and says it failed; lies: says it acted)
@@ -198,14 +198,23 @@ class Deeds:
             (self.world.segment.cut if is_cut else self.world.segment.mend)(*pair)
 
     def _carrier(self, words: list[str]) -> None:
-        kernel = self.world.machines[_node(words[0])].kernel
-        if kernel.carrier != (words[1] == "on"):
-            kernel.carrier = words[1] == "on"
-            if self.world.setting.lan == "shared":
-                for other in [n for n in self.world.hosts if n != _node(words[0])]:
-                    for pair in ((_node(words[0]), other), (other, _node(words[0]))):
-                        (self.world.mend_wire if kernel.carrier else self.world.cut_wire)(*pair, 0)
-            kernel.changed()
+        node, kernel = _node(words[0]), self.world.machines[_node(words[0])].kernel
+        if kernel.carrier == (words[1] == "on"):
+            return
+        if kernel.carrier:
+            kernel.unplug()
+            self._wires(node, self.world.cut_wire)
+        else:
+            port_ms = int(words[2]) if len(words) > 2 else 0
+            kernel.plug_in(port_ms, lambda: self._wires(node, self.world.mend_wire))
+
+    def _wires(self, node: NodeId, change: Callable[[NodeId, NodeId, int], None]) -> None:
+        """What becomes of the ring where it runs over the segment."""
+        if self.world.setting.lan == "shared":
+            for other in [n for n in self.world.hosts if n != node]:
+                for pair in ((node, other), (other, node)):
+                    change(*pair, 0)
+        self.world.segment.changed()
 
     def _weather(self, words: list[str]) -> None:
         given = {name: int(value) for name, value in (word.split("=") for word in words)}

@@ -310,8 +310,10 @@ class _Draw:
         return [self._for(at, f"lan-cut {way}", f"lan-mend {a} {b}", self._long_ms())]
 
     def _carrier(self, at: int) -> list[Fault]:
+        """A cable is pulled. How slow the switch's port is comes from the time, which is random too."""
         node = self._node()
-        return [self._for(at, f"carrier {node} off", f"carrier {node} on", 10_000)]
+        port_ms = (0, 20, 300, 3_000)[at % 4]
+        return [self._for(at, f"carrier {node} off", f"carrier {node} on {port_ms}", 10_000)]
 
     def _weather(self, at: int) -> list[Fault]:
         chance = self._chance

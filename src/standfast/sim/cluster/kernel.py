@@ -38,11 +38,13 @@ class Kernel:
         self.host, self._chance, self._clock, self._at = host, chance, clock, at
         self.held: dict[str, Held] = {}
         self.carrier = True
+        self.is_forwarded = True
+        """Whether the switch's port passes frames; after the carrier came back it may take its time."""
         self.is_frozen = False
         self.watched: dict[str, None] = {}
         self.contacts: dict[str, int] = {}
         self.changed: Callable[[], None] = lambda: None
-        self._puts = 0
+        self._puts = self._plugs = 0
 
     @property
     def mac(self) -> bytes:
@@ -50,9 +52,14 @@ class Kernel:
         return mac_of(self.host.id)
 
     @property
+    def is_awake(self) -> bool:
+        """Whether there is a kernel at work."""
+        return self.host.is_powered and not self.is_frozen
+
+    @property
     def runs(self) -> bool:
         """Whether it can answer anybody."""
-        return self.host.is_powered and self.carrier and not self.is_frozen
+        return self.is_awake and self.carrier and self.is_forwarded
 
     def put(self, effect: ip.PutAddress) -> str:
         """Add or renew; gives why not, "" when done."""
@@ -98,6 +105,26 @@ class Kernel:
         for address, held in list(self.held.items()):
             if held.ends_us is not None:
                 self._expire(address, held.put)
+
+    def unplug(self) -> None:
+        """The carrier goes, and with it, as on Linux, everything the kernel knew of its neighbours."""
+        self.carrier = self.is_forwarded = False
+        self.contacts.clear()
+        self.changed()
+
+    def plug_in(self, port_ms: int, forwards: Callable[[], None]) -> None:
+        """The carrier comes; the switch's port forwards so much later, and says so, unless it was unplugged meanwhile."""
+        self.carrier = True
+        self.changed()
+        self._plugs += 1
+        number = self._plugs
+
+        def forward() -> None:
+            if self.carrier and self._plugs == number:
+                self.is_forwarded = True
+                forwards()
+
+        self._at(port_ms * US_PER_MS, forward) if port_ms else forward()
 
     def boot(self) -> None:
         """Power is back: nothing is left but what the host is configured with."""

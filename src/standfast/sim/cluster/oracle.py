@@ -128,7 +128,7 @@ class Oracle:
         if segment.loss:
             self._lossy_us = now_us
         for pair in self._pairs:
-            is_deaf = not segment.hear_each_other(*pair)
+            is_deaf = segment.is_cut_between(*pair)
             if is_deaf or self._is_deaf.get(pair):
                 self._deaf_us[pair] = now_us  # until now, at least
             self._is_deaf[pair] = is_deaf
@@ -173,7 +173,7 @@ class Oracle:
         alone = world.goes_on_alone and (not world.setting.fencing or world.switch.has_lied)
         # Who goes on alone does so for any part of the cluster that it cannot see: the last holder may be in that part.
         pairs = [pair for pair in self._pairs if (a in pair or b in pair if alone else pair == (a, b))]
-        is_deaf = any(not world.segment.hear_each_other(*pair) for pair in pairs)
+        is_deaf = any(world.segment.is_cut_between(*pair) for pair in pairs)
         deaf_us = world.now_us if is_deaf else max(self._deaf_us.get(pair, -FOR_EVER_US) for pair in pairs)
         for node in (a, b):
             machine = world.machines[node]
@@ -183,7 +183,7 @@ class Oracle:
         if alone and is_deaf:
             return FOR_EVER_US
         if alone:
-            if not self._share_a_view(a, b):
+            if not self._share_a_view(a, b) and deaf_us > since_us - 60 * US_PER_S:
                 over.apart_us = world.now_us  # the view that leaves one of them is still to come
                 until_us = max(until_us, world.now_us + US_PER_S)
             until_us = max(until_us, deaf_us + HEAL_US, over.apart_us + HEAL_US)

@@ -129,6 +129,11 @@ class Segment:
         """Whether ARP works between two nodes, both ways."""
         return self.passes(a, b) and self.passes(b, a)
 
+    def is_cut_between(self, a: NodeId, b: NodeId) -> bool:
+        """Whether something other than their own cables and the switch's ports keeps ARP from working between them."""
+        wires = (a, b) in self.cuts or (b, a) in self.cuts
+        return wires or not all(self._kernels[node].is_awake for node in (a, b))
+
     # ---- what hosts send --------------------------------------------------------------------------------------------
 
     def ask(self, node: NodeId, address: str) -> None:
