@@ -210,9 +210,9 @@ def test_numbers_in_the_text_are_those_of_the_code() -> None:
     assert times.lease_ms == LEASE_MS
     assert f"{parameters.LEASE_S_DEFAULT} s by default" in address
     assert f"0 to {parameters.LEASE_S_MAX}, default {parameters.LEASE_S_DEFAULT}" in promised
-    assert f"{takeover.FIRST_INTERVAL_US // 1000} ms apart" in address
-    assert f"every {takeover.NEXT_INTERVAL_US // 1000} ms until two" in address
-    assert (takeover.FIRST_PROBES, takeover.NEXT_PROBES) == (4, 2)
+    assert f"{takeover.INTERVAL_US // 1000} ms apart" in address
+    assert f"every {takeover.ANSWERED_INTERVAL_US // 1000} ms" in address
+    assert takeover.PROBES == 8
     assert f"after {holder.ORPHAN_US // 1_000_000} s if" in address
     bound_s = takeover.Asking.begin(0, parameters.LEASE_S_DEFAULT).bound_us / 1e6
     assert f"fails after {bound_s:g} s" in promised

@@ -162,12 +162,12 @@ def test_as_soon_as_somebody_answers_it_is_asked_for_taken_and_announced() -> No
     rig.cut = False
     healed = rig.now
     rig.run(700 * MS)
-    assert [line.split(": ")[1] for line in rig.log[:7]] == ["ask"] * 4 + [
+    assert [line.split(": ")[1] for line in rig.log[:11]] == ["ask"] * 8 + [
         "put 172.16.0.100/32 on eth0",
         "announce",
         "changed 0 ",
     ]
-    assert float(rig.log[4].split(":")[0]) - healed / MS <= 400
+    assert float(rig.log[8].split(":")[0]) - healed / MS <= 400
     assert rig.told == ["ip.suspended", "ip.resumed"]
     assert rig.done[rig.operate("monitor")].rc == 0
     rig.run(30 * S)

@@ -39,6 +39,9 @@ STOOD_US = 4_150 * US_PER_MS
 HEAL_US = 6_000 * US_PER_MS
 """Two holders that a cut had kept apart: by then one has given way. (Usually within a second.)"""
 
+REMEMBERED_US = 60 * US_PER_S
+"""How long a cut, whole again, may be what kept two holders apart that are in no common view yet."""
+
 FOR_EVER_US = 10**15
 
 
@@ -183,7 +186,8 @@ class Oracle:
         if alone and is_deaf:
             return FOR_EVER_US
         if alone:
-            if not self._share_a_view(a, b) and deaf_us > since_us - 60 * US_PER_S:
+            was_apart = deaf_us > since_us - REMEMBERED_US or self._lossy_us >= since_us - US_PER_S
+            if was_apart and not self._share_a_view(a, b):
                 over.apart_us = world.now_us  # the view that leaves one of them is still to come
                 until_us = max(until_us, world.now_us + US_PER_S)
             until_us = max(until_us, deaf_us + HEAL_US, over.apart_us + HEAL_US)
