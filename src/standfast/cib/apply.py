@@ -96,7 +96,7 @@ def apply(cib: Cib, change: Change, written: list[tuple[Element, str]] | None = 
         edit.rollback()
         raise
     finally:
-        cib.touched()
+        cib.touched(configuration=is_configuration(edit.sections))
     if written is not None:
         written += edit.written
     return Outcome(before, after, sections, tuple(answers))
@@ -388,7 +388,7 @@ def _settle(root: Element, edit: Edit, before: Version, change: Change) -> Versi
     """Check the result, count the version, sign it."""
     if not edit.sections:
         return before
-    _check_frame(root)
+    _check_frame(root, edit.sections)
     given = version_of(root)
     if given < before:
         if not any(operation.force for operation in change.operations):
@@ -417,7 +417,7 @@ def write_version(root: Element, edit: Edit, version: Version) -> None:
         edit.set(root, name, str(getattr(version, name)))
 
 
-def _check_frame(root: Element) -> None:
+def _check_frame(root: Element, sections: tuple[str, ...]) -> None:
     """What every CIB has must still be there, and the counters must be numbers."""
     for name in COUNTERS:
         if not is_counter(root.get(name, "")):
@@ -425,6 +425,8 @@ def _check_frame(root: Element) -> None:
     configuration = root.find("configuration")
     if configuration is None or root.find("status") is None or len(root) != 2:
         raise refused("incomplete", Exit.CONFIG, "a CIB is made of one <configuration> and one <status>")
+    if not is_configuration(sections):
+        return
     missing = [section for section in REQUIRED_SECTIONS if configuration.find(section) is None]
     if missing:
         raise refused("incomplete", Exit.CONFIG, f"<{missing[0]}> cannot be removed", "", "delete what is in it")

@@ -6,7 +6,8 @@ to be on the disk before anybody is told. When one of them fails, the node must 
 
 from __future__ import annotations
 
-from standfast.base.dataclass import dataclass
+from msgspec import Struct
+
 from standfast.base.ids import NodeId
 from standfast.base.report import Report
 from standfast.cib.apply import Outcome
@@ -16,8 +17,7 @@ from standfast.cib.messages import Message
 # ---- events ---------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class ViewInstalled:
+class ViewInstalled(Struct, frozen=True):
     """A new view, or the first one after the engine was found (again). `seq` is the view's sequence, which grows; `enough` the
     number of members that no other quorate part of the cluster can do without (0: all of this view)."""
 
@@ -27,36 +27,31 @@ class ViewInstalled:
     enough: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class ViewLost:
+class ViewLost(Struct, frozen=True):
     """The engine is gone: nothing is delivered until the next ViewInstalled, and something may be missed."""
 
 
-@dataclass(frozen=True, slots=True)
-class QuorumChanged:
+class QuorumChanged(Struct, frozen=True):
     """Quorum changed inside the view."""
 
     quorate: bool
     enough: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class MemberAbsent:
+class MemberAbsent(Struct, frozen=True):
     """In total order: the manager of a member is gone (the engine's ClientAbsent)."""
 
     node: NodeId
 
 
-@dataclass(frozen=True, slots=True)
-class MessageDelivered:
+class MessageDelivered(Struct, frozen=True):
     """In total order: a message of a machine, its own too."""
 
     sender: NodeId
     message: Message
 
 
-@dataclass(frozen=True, slots=True)
-class ChangeDelivered:
+class ChangeDelivered(Struct, frozen=True):
     """In total order: an encoded Change, or empty bytes for something else of the controller's that has to keep its place among
     the changes. `number` grows with each of that sender (gaps are fine) during one session."""
 
@@ -65,8 +60,7 @@ class ChangeDelivered:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class WriteDown:
+class WriteDown(Struct, frozen=True):
     """Have the journal hold what was agreed, in the lineage that it was agreed in."""
 
 
@@ -75,29 +69,25 @@ MachineInput = ViewInstalled | ViewLost | QuorumChanged | MemberAbsent | Message
 # ---- effects --------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Broadcast:
+class Broadcast(Struct, frozen=True):
     """Send the message to every member, in total order, within this view (one that arrives in another view does no harm)."""
 
     message: Message
 
 
-@dataclass(frozen=True, slots=True)
-class Append:
+class Append(Struct, frozen=True):
     """Append to the journal and fsync."""
 
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Rewrite:
+class Rewrite(Struct, frozen=True):
     """Replace the journal: write aside, fsync, rename, fsync the folder."""
 
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class KeepDropped:
+class KeepDropped(Struct, frozen=True):
     """Keep the text of a document that lost a merge in a file of its own, for people."""
 
     xml: bytes
@@ -105,13 +95,11 @@ class KeepDropped:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Unsynced:
+class Unsynced(Struct, frozen=True):
     """The members are agreeing on a document: nothing is applied until Synced, and the present one may lose."""
 
 
-@dataclass(frozen=True, slots=True)
-class Synced:
+class Synced(Struct, frozen=True):
     """All members of the view have this document. `replaced`: it came from another node, so what this node knows about itself
     (node_state, operation history, transient attributes) has to be told again."""
 
@@ -119,8 +107,7 @@ class Synced:
     replaced: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Applied:
+class Applied(Struct, frozen=True):
     """A change was taken in its turn, on every node alike.
 
     `outcome` is None when it had no effect: refused (`reports`, `exit_code`), or a copy of one taken before (`duplicate`). Exit
@@ -135,8 +122,7 @@ class Applied:
     duplicate: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Tell:
+class Tell(Struct, frozen=True):
     """A line for the log."""
 
     report: Report

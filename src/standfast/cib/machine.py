@@ -344,7 +344,7 @@ class CibMachine:
         number = _next_version(best, list(self._hellos.values()))
         if number != self.cib.version:
             write_version(self.cib.root, Edit(self.cib.root), number)
-            self.cib.touched()
+            self.cib.touched(configuration=False)
         self._lineage, self._agreed, self._is_live = best.lineage, _agreed_in(best), True
         self._taken = {NodeId(taken.node): taken for taken in best.taken}
         self.phase, self._owner, self._parts = Phase.READY, None, []

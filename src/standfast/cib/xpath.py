@@ -27,9 +27,8 @@ _TOKEN = re.compile(
 def find(root: Element, expression: str) -> list[Element]:
     """The elements that match, in document order. Raises Refused for an expression that is wrong, not allowed, or selects
     anything but elements (attributes, texts, numbers)."""
-    _check(expression)
     try:
-        found = etree.XPath(expression, regexp=False, smart_strings=False)(root)
+        found = _compiled(expression)(root)
     except etree.XPathError as bad:
         raise _refusal(expression, str(bad)) from None
     if not isinstance(found, list):
@@ -41,6 +40,11 @@ def find(root: Element, expression: str) -> list[Element]:
 
 
 @lru_cache(maxsize=512)  # tools ask for the same few; a refusal is not kept
+def _compiled(expression: str) -> etree.XPath:
+    _check(expression)
+    return etree.XPath(expression, regexp=False, smart_strings=False)
+
+
 def _check(expression: str) -> None:
     if not expression or len(expression) > CHARS_MAX:
         raise _refusal(expression, f"1 to {CHARS_MAX} characters are allowed")

@@ -1,16 +1,15 @@
 """What the controller tells the OpenStack room, and what it writes into the CIB for it.
 
 Owns: when the wish is read anew, and the shape of the records (node attributes, the cluster's mark). Does not own: what is done
-in the cloud (openstack/). Without `openstack-cloud` this costs one look at a property for each change of the CIB.
+in the cloud (openstack/). Without `openstack-cloud` this costs one look at a property for each change of the configuration.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from lxml.etree import _Element as Element
-
 from standfast.base.ids import US_PER_S
+from standfast.cib.document import Cib
 from standfast.cib.operations import Operation, OpKind
 from standfast.controller import bookkeeping, reading
 from standfast.controller.desk import Identity
@@ -32,21 +31,25 @@ class Clouds:
         self._roll = roll
         self._last: Configured | None = None
         self._mark_at_us = 0
+        self._unclouded: tuple[Cib, int] | None = None
 
     def refresh(
         self,
         now_us: int,
-        root: Element,
+        cib: Cib,
         propose: Callable[[tuple[Operation, ...]], None],
         starting: tuple[tuple[str, str], ...] = (),
     ) -> tuple[Configured, ...]:
         """What the room is to know, where it is not what it knows already. `propose` writes the cluster's mark, where there is
         none; `starting` are (address, node) of starts that wait for the cloud."""
-        quorum = self._roll.quorum
+        if self._unclouded is not None and self._unclouded[0] is cib and self._unclouded[1] == cib.configurations:
+            return ()
+        root, quorum = cib.root, self._roll.quorum
         # With half of the votes (two_node, a tie-breaker) the other half may act as well, unseen.
         is_sure = quorum is not None and quorum.quorate and (quorum.is_sole or 2 * quorum.votes > quorum.expected_votes)
         wish = wishes.read(root, is_sure=is_sure, starting=starting)
-        if wish is None and self._last is None:
+        self._unclouded = (cib, cib.configurations) if wish is None and self._last is None else None
+        if self._unclouded is not None:
             return ()
         # Whoever may act without quorum (no-quorum-policy=ignore) has to see to the cloud as well: the address is started here.
         may_act = quorum is not None and (quorum.quorate or reading.option(root, "no-quorum-policy", "stop") == "ignore")

@@ -113,7 +113,7 @@ class Controller:
         if self._clients.waits_for_journals:
             self._say.answer(self._clients.confirmed(now.us, self._confirmations.verdict))
         if not isinstance(event, EngineSaid) or not isinstance(event.event, Pulse | Stable | Congested):
-            self._say.add(*self._clouds.refresh(now.us, self.cib.root, self._say.propose, self._gate.starting))
+            self._say.add(*self._clouds.refresh(now.us, self.cib, self._say.propose, self._gate.starting))
             self._decide(self._gate.look(self.cib.root))
         return self._say.take()
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec import Struct
+
 from standfast.agents.ip.api import IpInput, KernelEffect, Remember
-from standfast.base.dataclass import dataclass
 from standfast.base.report import Report
 from standfast.cib.document import Version
 from standfast.engine.api import ClientEvent, ClientRequest
@@ -21,8 +22,7 @@ from standfast.scheduler.api import Plan
 Json = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Now:
+class Now(Struct, frozen=True):
     """The time of an event: `us` of the monotonic clock, `wall_s` of the wall clock (for texts, records and date rules)."""
 
     us: int
@@ -32,22 +32,19 @@ class Now:
 # ---- events ---------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class EngineSaid:
+class EngineSaid(Struct, frozen=True):
     """The cluster layer tells something."""
 
     event: ClientEvent
 
 
-@dataclass(frozen=True, slots=True)
-class EngineLost:
+class EngineLost(Struct, frozen=True):
     """The line to the engine broke: there is no view any more."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """A request on the local API. `connection` names the asker until HungUp; uid and gid are the kernel's word."""
 
     connection: int
@@ -56,36 +53,31 @@ class Asked:
     request: Json
 
 
-@dataclass(frozen=True, slots=True)
-class HungUp:
+class HungUp(Struct, frozen=True):
     """An asker is gone."""
 
     connection: int
 
 
-@dataclass(frozen=True, slots=True)
-class FromAgent:
+class FromAgent(Struct, frozen=True):
     """A process that RunAgent or RunUnit started has ended."""
 
     event: AgentExited
 
 
-@dataclass(frozen=True, slots=True)
-class FromNetwork:
+class FromNetwork(Struct, frozen=True):
     """Netlink, ARP or NDP tells something."""
 
     event: IpInput
 
 
-@dataclass(frozen=True, slots=True)
-class FromCloud:
+class FromCloud(Struct, frozen=True):
     """The cloud worker answers a Call or an Identify."""
 
     event: Replied | Identified
 
 
-@dataclass(frozen=True, slots=True)
-class PlanMade:
+class PlanMade(Struct, frozen=True):
     """The scheduler's answer to AskPlan `number`; `fault` when there is no plan, and `lost` when it has no document."""
 
     number: int
@@ -94,22 +86,19 @@ class PlanMade:
     lost: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class DiskFailed:
+class DiskFailed(Struct, frozen=True):
     """What was to be stored is not on the disk, and nothing later will be."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Woken:
+class Woken(Struct, frozen=True):
     """A room's timer rang: executor | ip | cloud | coordinator | clients | foresight | node."""
 
     room: str
 
 
-@dataclass(frozen=True, slots=True)
-class Terminate:
+class Terminate(Struct, frozen=True):
     """The process was asked to end (a signal): leave in order."""
 
 
@@ -120,46 +109,40 @@ NodeInput = (
 # ---- effects --------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class ToEngine:
+class ToEngine(Struct, frozen=True):
     """Ask the cluster layer."""
 
     request: ClientRequest
 
 
-@dataclass(frozen=True, slots=True)
-class Store:
+class Store(Struct, frozen=True):
     """Append `data` to the journal, or replace the journal by it (`rewrite`), durably."""
 
     data: bytes
     rewrite: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Keep:
+class Keep(Struct, frozen=True):
     """Write what a merge dropped to a file of its own, for people; `name` is its file name. Best effort."""
 
     name: str
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """One line to an asker."""
 
     connection: int
     message: Json
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(Struct, frozen=True):
     """The whole document, for the scheduler to follow from now on."""
 
     xml: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Follow:
+class Follow(Struct, frozen=True):
     """The encoded change that led from one version to the next, for the scheduler; empty when the version alone was changed."""
 
     before: Version
@@ -167,15 +150,13 @@ class Follow:
     change: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Foresee:
+class Foresee(Struct, frozen=True):
     """Encoded changes, any one of which may come: the scheduler prepares the plan for each when it has nothing else to do."""
 
     changes: tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class AskPlan:
+class AskPlan(Struct, frozen=True):
     """Have the scheduler plan for `wall_s` the document that it follows, or `xml`; what is planned to be done (`keep`), not just
     asked about, is kept on disk, and answered without scores and reasons."""
 
@@ -185,23 +166,20 @@ class AskPlan:
     keep: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Wake:
+class Wake(Struct, frozen=True):
     """Ring for `room` at `at_us`, replacing what was armed for that room."""
 
     room: str
     at_us: int
 
 
-@dataclass(frozen=True, slots=True)
-class Tell:
+class Tell(Struct, frozen=True):
     """A line for the log."""
 
     report: Report
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(Struct, frozen=True):
     """The manager's work is done (or cannot go on): end the process with this code."""
 
     exit_code: int

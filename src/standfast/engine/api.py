@@ -19,6 +19,8 @@ from __future__ import annotations
 
 from dataclasses import field
 
+from msgspec import Struct
+
 from standfast.base.dataclass import dataclass
 from standfast.base.ids import NodeId
 
@@ -26,8 +28,7 @@ PAYLOAD_BYTES_MAX = 1 << 20
 """Largest message a client may broadcast: 1 MiB, as CPG's."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class ViewId:
+class ViewId(Struct, frozen=True, order=True):
     """Names a view: the sequence grows, the coordinator (the member that sequences messages) breaks ties between partitions."""
 
     seq: int
@@ -79,8 +80,7 @@ class QuorumChanged:
     quorum: Quorum
 
 
-@dataclass(frozen=True, slots=True)
-class Delivered:
+class Delivered(Struct, frozen=True):
     """One message in total order. `seq` counts from 1 in each view. `sender_boot` tells one life of a sender from its next."""
 
     view: ViewId
@@ -89,16 +89,14 @@ class Delivered:
     payload: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Stable:
+class Stable(Struct, frozen=True):
     """Every member of `view` holds all messages up to `seq`."""
 
     view: ViewId
     seq: int
 
 
-@dataclass(frozen=True, slots=True)
-class ClientAbsent:
+class ClientAbsent(Struct, frozen=True):
     """In total order: the manager of member `node` has gone, or fell silent beyond its grace, while its engine lives.
     `seq` 0: it was so already when this client attached."""
 
@@ -107,15 +105,13 @@ class ClientAbsent:
     node: NodeId
 
 
-@dataclass(frozen=True, slots=True)
-class Pulse:
+class Pulse(Struct, frozen=True):
     """This node's membership was confirmed by evidence; see the module's last promise. About two a second."""
 
     until_us: int
 
 
-@dataclass(frozen=True, slots=True)
-class Congested:
+class Congested(Struct, frozen=True):
     """Flow control: `True`, stop broadcasting until `False`. A broadcast while congested may be refused."""
 
     congested: bool
@@ -126,25 +122,21 @@ ClientEvent = ViewInstalled | QuorumChanged | Delivered | Stable | ClientAbsent 
 # ---- what the client asks of the provider -----------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Attach:
+class Attach(Struct, frozen=True):
     """The manager is here. The answer is ViewInstalled for the current view (joined = all members)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Broadcast:
+class Broadcast(Struct, frozen=True):
     """Deliver `payload` to every member, in total order. Sent across a view change it is delivered in the next view."""
 
     payload: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Alive:
+class Alive(Struct, frozen=True):
     """The manager answers a pulse: it is not hung."""
 
 
-@dataclass(frozen=True, slots=True)
-class Leave:
+class Leave(Struct, frozen=True):
     """Leave politely: the others learn it at once. The engine then stops."""
 
 

@@ -6,7 +6,8 @@ The order of effects is a promise: what must be durable (`Persist`) stands befor
 
 from __future__ import annotations
 
-from standfast.base.dataclass import dataclass
+from msgspec import Struct
+
 from standfast.base.ids import NodeId
 from standfast.base.report import Report
 from standfast.engine.api import ClientEvent, ClientRequest
@@ -19,8 +20,7 @@ Address = tuple[str, int]
 # ---- events ---------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class DatagramReceived:
+class DatagramReceived(Struct, frozen=True):
     """A UDP datagram on link number `link`, from `source`. Nothing is known about it yet."""
 
     link: int
@@ -28,16 +28,14 @@ class DatagramReceived:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class PeerRefused:
+class PeerRefused(Struct, frozen=True):
     """The kernel said that the port at `address` is closed (ICMP): the host lives, its engine does not."""
 
     link: int
     address: Address
 
 
-@dataclass(frozen=True, slots=True)
-class KernelAnswered:
+class KernelAnswered(Struct, frozen=True):
     """The host at `address` has answered what it was asked at `asked_us` (AskKernel): it ran then. Its engine may not."""
 
     link: int
@@ -45,25 +43,21 @@ class KernelAnswered:
     asked_us: int
 
 
-@dataclass(frozen=True, slots=True)
-class TimerFired:
+class TimerFired(Struct, frozen=True):
     """The one timer that SetTimer armed. Late firing is how the engine notices that it was paused."""
 
 
-@dataclass(frozen=True, slots=True)
-class Requested:
+class Requested(Struct, frozen=True):
     """The client (the manager) asks for something."""
 
     request: ClientRequest
 
 
-@dataclass(frozen=True, slots=True)
-class ClientGone:
+class ClientGone(Struct, frozen=True):
     """The client's connection closed without a Leave."""
 
 
-@dataclass(frozen=True, slots=True)
-class Adjusted:
+class Adjusted(Struct, frozen=True):
     """An operator's order through a tool: `verb` is expected_votes | votes | cancel_wait_for_all | kill | leave."""
 
     verb: str
@@ -71,15 +65,13 @@ class Adjusted:
     value: int
 
 
-@dataclass(frozen=True, slots=True)
-class Rekeyed:
+class Rekeyed(Struct, frozen=True):
     """The cluster's keys were read again: these count from now on."""
 
     keys: KeyRing
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(Struct, frozen=True):
     """What a corosync.conf that was read as a whole says: what can be followed while running, and `marks`, a digest of each
     value that has to be the same on all nodes, by name. `expected_votes` 0: not in the file."""
 
@@ -90,15 +82,13 @@ class Draft:
     cmap: tuple[tuple[str, str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ReloadAsked:
+class ReloadAsked(Struct, frozen=True):
     """Somebody types `corosync-cfgtool -R` here; this node's own file is sound and says `draft`."""
 
     draft: Draft
 
 
-@dataclass(frozen=True, slots=True)
-class FileRead:
+class FileRead(Struct, frozen=True):
     """What ReadFile asked for: the file, or in one sentence what is wrong with it, and where."""
 
     number: int
@@ -106,8 +96,7 @@ class FileRead:
     refusal: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ThirdSaid:
+class ThirdSaid(Struct, frozen=True):
     """The third opinion: this node may act from `from_us` to `until_us` (0: not). `is_first`: what it has it keeps before, too.
     `is_lost`: decided against it, not merely without an answer."""
 
@@ -135,8 +124,7 @@ EngineInput = (
 # ---- effects --------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Persist:
+class Persist(Struct, frozen=True):
     """Write `data` durably under `name` in the engine's state directory (write aside, fsync, rename, fsync the folder)
     before any effect that follows."""
 
@@ -144,8 +132,7 @@ class Persist:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class SendDatagram:
+class SendDatagram(Struct, frozen=True):
     """Send sealed bytes. Loss is expected; an error is not an event, silence is."""
 
     link: int
@@ -153,8 +140,7 @@ class SendDatagram:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class AskKernel:
+class AskKernel(Struct, frozen=True):
     """Ask the host at `address` for a sign of life that its kernel gives without any process (ICMP echo). Loss is expected."""
 
     link: int
@@ -162,48 +148,41 @@ class AskKernel:
     asked_us: int
 
 
-@dataclass(frozen=True, slots=True)
-class SetTimer:
+class SetTimer(Struct, frozen=True):
     """Arm the engine's only timer for `at_us`, replacing what was armed before."""
 
     at_us: int
 
 
-@dataclass(frozen=True, slots=True)
-class ToClient:
+class ToClient(Struct, frozen=True):
     """Tell the manager."""
 
     event: ClientEvent
 
 
-@dataclass(frozen=True, slots=True)
-class Tell:
+class Tell(Struct, frozen=True):
     """A line for the log."""
 
     report: Report
 
 
-@dataclass(frozen=True, slots=True)
-class AskThird:
+class AskThird(Struct, frozen=True):
     """The only peer is lost: ask the quorum device. What the peer may still have ends at `free_us`; None: that is not known."""
 
     free_us: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class LeaveThird:
+class LeaveThird(Struct, frozen=True):
     """The peer is here: the quorum device is not needed."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReadFile:
+class ReadFile(Struct, frozen=True):
     """Read corosync.conf and check it as a whole, for reload `number`: FileRead is the answer, and has to come."""
 
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class ReloadEnded:
+class ReloadEnded(Struct, frozen=True):
     """Reload `number` is over. `is_applied`: the file that was read for it is in force, at all members; else at none, and
     `reports` says why. `is_asker`: it was asked for here."""
 
@@ -213,8 +192,7 @@ class ReloadEnded:
     reports: tuple[Report, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Halt:
+class Halt(Struct, frozen=True):
     """The engine has left, or cannot go on; the process ends (a supervisor decides about a restart)."""
 
     report: Report

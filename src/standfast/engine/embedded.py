@@ -181,6 +181,11 @@ class Engine:
         return self._effects(now_us, next_us)
 
     def _effects(self, now_us: int, next_us: int) -> tuple[EngineEffect, ...]:
+        if self._post.is_empty:  # what came asked for nothing: so it is with most heartbeats
+            if next_us == self._timer_us:
+                return ()
+            self._timer_us = next_us
+            return (SetTimer(next_us),)
         effects, records, spread, halt = self._post.take()
         for node, written in records.items():
             effects.extend(self._sealed(now_us, node, written, all_links=False))

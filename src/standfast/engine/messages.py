@@ -11,10 +11,12 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Sequence
 from enum import IntEnum
+from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
-from standfast.base.dataclass import dataclass
+from msgspec import Struct
+
 from standfast.base.ids import NODES_MAX, NodeId
 from standfast.base.wire import Malformed, Reader, Writer
 from standfast.engine.api import ViewId
@@ -47,8 +49,7 @@ class EntryKind(IntEnum):
     ADJUST = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Beat:
+class Beat(Struct, frozen=True):
     """A heartbeat. `sent_us` by the sender's clock; `echo_us` is the newest `sent_us` it has from the receiver, `held_us` how
     long ago that came; `view` and `promised` are where it stands; `digest` sums up the rows it knows. `wants_answer`: a probe."""
 
@@ -61,8 +62,7 @@ class Beat:
     digest: int
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """Whom one life hears, and the view that it is in with all who are in it: its own account, the newest `version` counts."""
 
     life: Life
@@ -72,23 +72,20 @@ class Row:
     members: tuple[Life, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Gossip:
+class Gossip(Struct, frozen=True):
     """All rows that the sender knows."""
 
     rows: tuple[Row, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Propose:
+class Propose(Struct, frozen=True):
     """The coordinator of `id` asks the members to stop where they are and to say where that is."""
 
     id: ViewId
     members: tuple[Life, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Accept:
+class Accept(Struct, frozen=True):
     """A member has stopped: it holds its `old` view's entries up to `held`. `votes` is what quorum wants to know of it."""
 
     id: ViewId
@@ -97,16 +94,14 @@ class Accept:
     votes: PeerVotes
 
 
-@dataclass(frozen=True, slots=True)
-class Refuse:
+class Refuse(Struct, frozen=True):
     """A member cannot accept `id`: it has promised `promised` (higher), or it does not hear a member (then it gossips)."""
 
     id: ViewId
     promised: ViewId
 
 
-@dataclass(frozen=True, slots=True)
-class Recover:
+class Recover(Struct, frozen=True):
     """A member lacks entries of its `old` view up to `cut`, and `holder` has them."""
 
     id: ViewId
@@ -115,15 +110,13 @@ class Recover:
     holder: NodeId
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
+class Ready(Struct, frozen=True):
     """The member now holds its old view's entries up to the cut."""
 
     id: ViewId
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(Struct, frozen=True):
     """A member of a new view and the view it comes from, with the `cut` at which that one ended."""
 
     life: Life
@@ -132,16 +125,14 @@ class Origin:
     votes: PeerVotes
 
 
-@dataclass(frozen=True, slots=True)
-class Install:
+class Install(Struct, frozen=True):
     """The view `id` begins."""
 
     id: ViewId
     origins: tuple[Origin, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Fetch:
+class Fetch(Struct, frozen=True):
     """Send me the entries `first..last` of `view` again."""
 
     view: ViewId
@@ -149,8 +140,7 @@ class Fetch:
     last: int
 
 
-@dataclass(frozen=True, slots=True)
-class Submit:
+class Submit(Struct, frozen=True):
     """A member's segment for the coordinator to order; `number` counts the sender's segments in the view from 1."""
 
     view: ViewId
@@ -160,8 +150,7 @@ class Submit:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One ordered segment: `seq` counts from 1 in the view, over all senders."""
 
     view: ViewId
@@ -173,8 +162,7 @@ class Entry:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Ack:
+class Ack(Struct, frozen=True):
     """The sender holds everything up to `held`, and lacks `holes` (first, last) below what it has seen."""
 
     view: ViewId
@@ -182,16 +170,14 @@ class Ack:
     holes: tuple[tuple[int, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(Struct, frozen=True):
     """From the coordinator: all members hold everything up to `stable`."""
 
     view: ViewId
     stable: int
 
 
-@dataclass(frozen=True, slots=True)
-class Leaving:
+class Leaving(Struct, frozen=True):
     """The sender leaves politely, now. `is_answer`: I have heard that you leave."""
 
     is_answer: bool
@@ -199,7 +185,7 @@ class Leaving:
 
 Record = Beat | Gossip | Propose | Accept | Refuse | Recover | Ready | Install | Fetch | Submit | Entry | Ack | Progress | Leaving
 
-# ---- the two busy formats -------------------------------------------------------------------------------------------
+# ---- the busy formats -----------------------------------------------------------------------------------------------
 
 _BEAT = struct.Struct("!BQQIQIQII")
 _SUBMIT = struct.Struct("!QIQBB")
@@ -218,8 +204,10 @@ def _write_beat(b: Beat) -> bytes:
     return _BEAT.pack(b.wants_answer, b.sent_us, b.echo_us, held_us, v.seq, v.coordinator, p.seq, p.coordinator, b.digest)
 
 
-def _read_beat(r: Reader) -> Beat:
-    wants, sent_us, echo_us, held_us, vs, vc, ps, pc, digest = _BEAT.unpack(r.take("beat", _BEAT.size))
+def _read_beat(body: bytes) -> Beat:
+    if len(body) != _BEAT.size:
+        raise Malformed("beat", f"{len(body)} bytes instead of {_BEAT.size}")
+    wants, sent_us, echo_us, held_us, vs, vc, ps, pc, digest = _BEAT.unpack(body)
     view = _id(vs, vc)
     promised = view if ps == vs and pc == vc else _id(ps, pc)
     return Beat(_flag("beat.answer", wants), sent_us, echo_us, held_us, view, promised, digest)
@@ -285,6 +273,7 @@ def _read_view(r: Reader) -> ViewId:
     return _id(seq, coordinator)
 
 
+@lru_cache(maxsize=16)  # every packet names the one or two views that there are
 def _id(seq: int, coordinator: int) -> ViewId:
     if seq > SEQ_MAX:
         raise Malformed("view.seq", f"{seq} is over the limit of {SEQ_MAX}")
@@ -424,8 +413,9 @@ def _read_leaving(r: Reader) -> Leaving:
     return Leaving(_flag("leaving.answer", r.u8("leaving.answer")))
 
 
+_BEAT_KIND = 1
 _WRITERS: dict[type, tuple[int, Callable[..., bytes]]] = {
-    Beat: (1, _write_beat),
+    Beat: (_BEAT_KIND, _write_beat),
     Gossip: (2, _write_gossip),
     Propose: (3, _write_propose),
     Accept: (4, _write_accept),
@@ -441,7 +431,6 @@ _WRITERS: dict[type, tuple[int, Callable[..., bytes]]] = {
     Leaving: (14, lambda m: Writer().u8(m.is_answer).done()),
 }
 _READERS: dict[int, Callable[[Reader], Record]] = {
-    1: _read_beat,
     2: _read_gossip,
     3: _read_propose,
     4: _read_accept,
@@ -484,6 +473,10 @@ def read_packet(data: bytes) -> tuple[int, list[Record]]:
             raise Malformed("record", "shorter than its head")
         kind, length = RECORD_HEAD.unpack_from(data, at)
         at += RECORD_HEAD.size
+        if kind == _BEAT_KIND and length <= end - at:  # most packets are one heartbeat
+            records.append(_read_beat(data[at : at + length]))
+            at += length
+            continue
         read = _READERS.get(kind)
         if read is None or length > end - at:
             raise Malformed("record", f"kind {kind} of {length} bytes, {end - at} left")

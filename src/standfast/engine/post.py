@@ -100,6 +100,11 @@ class Post:
         """The end, after everything else of this step."""
         self._halt = Halt(report)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing has to go out."""
+        return not (self._effects or self._records or self._spread or self._halt)
+
     def take(self) -> tuple[list[EngineEffect], dict[NodeId, list[bytes]], dict[NodeId, list[bytes]], Halt | None]:
         """Everything (effects, records by best link, records by all links, the end), and the tray is empty again."""
         taken = self._effects, self._records, self._spread, self._halt

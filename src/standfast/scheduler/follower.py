@@ -111,7 +111,7 @@ class Follower:
                 self._apply(self._cib, change)
             else:
                 write_version(self._cib.root, Edit(self._cib.root), after)
-                self._cib.touched()
+                self._cib.touched(configuration=False)
         except (Refused, Malformed):
             self.lose()
             return False

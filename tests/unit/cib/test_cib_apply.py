@@ -36,6 +36,19 @@ def refusal(cib: Cib, kind: OpKind, scope: str = "", xml: str = "", **options: o
     return caught.value
 
 
+def test_only_changes_of_the_configuration_count_as_such() -> None:
+    cib = Cib.empty()
+    do(cib, OpKind.CREATE, "resources", DUMMY)
+    assert cib.configurations == 1
+    do(cib, OpKind.CREATE, "status", '<node_state id="1" uname="n1"/>')
+    refusal(cib, OpKind.CREATE, "resources", DUMMY)
+    do(cib, OpKind.MODIFY, "resources", DUMMY)  # as it is
+    assert cib.configurations == 1
+    do(cib, OpKind.BUMP)
+    do(cib, OpKind.DELETE, "resources", DUMMY)
+    assert cib.configurations == 2
+
+
 def test_the_ordinary_life_of_a_configuration() -> None:
     cib = Cib.empty()
     conversation: list[tuple[OpKind, str, str, dict[str, object], str, tuple[str, ...]]] = [

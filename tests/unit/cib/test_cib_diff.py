@@ -167,7 +167,7 @@ def shuffled(chance: random.Random, cib: Cib) -> Cib:
         else:
             child.set("description", f"it's {number}")
     twin.root.set("epoch", "2")
-    twin.touched()
+    twin.touched(configuration=True)
     return twin
 
 

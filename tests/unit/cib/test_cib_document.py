@@ -74,7 +74,7 @@ def test_a_copy_is_independent() -> None:
     cib = Cib.parse(FILE)
     twin = cib.copy()
     twin.root.set("epoch", "8")
-    twin.touched()
+    twin.touched(configuration=True)
     assert (cib.version.epoch, twin.version.epoch) == (7, 8)
     cib.check()
 

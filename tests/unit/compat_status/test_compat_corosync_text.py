@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
+
+import msgspec
 
 from standfast.base.ids import NodeId
 from standfast.compat.corosync_text import (
@@ -46,7 +48,7 @@ ALONE = replace(
 
 
 def plain(status: EngineStatus) -> Any:
-    return json.loads(json.dumps(asdict(status)))
+    return json.loads(msgspec.json.encode(status))
 
 
 def test_cfgtool_s() -> None:

@@ -3,10 +3,9 @@ everybody as long as one telling in a few comes through."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from standfast.base.ids import NodeId
 from standfast.engine.api import ViewId
@@ -50,7 +49,7 @@ class Plain:
 
     def mine(self, **changed: object) -> None:
         mine = self.rows[ME]
-        self.rows[ME] = replace(mine, version=mine.version + 1, **changed)  # type: ignore[arg-type]
+        self.rows[ME] = replace(mine, version=mine.version + 1, **changed)
         self.prune()
 
     def learn(self, gossip: Gossip, teller: Life) -> None:

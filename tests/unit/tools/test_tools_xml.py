@@ -282,7 +282,7 @@ def test_cibadmin_upgrades_an_old_configuration(cluster: CibManager, capsys: pyt
     assert code == 107
     assert "the --force flag is required" in err
     cluster.cib.root.set("validate-with", "pacemaker-2.5")
-    cluster.cib.touched()
+    cluster.cib.touched(configuration=True)
     assert said(cibadmin.main, capsys, "--upgrade", "--force") == (0, "", "")
     assert cluster.cib.root.get("validate-with") == "pacemaker-3.10"
     version = cluster.cib.version

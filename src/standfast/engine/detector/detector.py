@@ -125,7 +125,7 @@ class Detector:
     @property
     def has_suspects(self) -> bool:
         """Whether anybody who is counted in is silent."""
-        return any(p.state is State.SUSPECT for p in self.peers.values())
+        return State.SUSPECT in [p.state for p in self.peers.values()]
 
     # ---- time -----------------------------------------------------------------------------------------------------
 
@@ -134,8 +134,8 @@ class Detector:
         """When `due` wants to be called."""
         due_us = self._next_beat_us
         for p in self.peers.values():
-            if p.state is not State.ABSENT:
-                due_us = min(due_us, p.next_us())
+            if p.state is not State.ABSENT and (next_us := p.next_us()) < due_us:
+                due_us = next_us
         return due_us
 
     def due(self, now_us: int) -> list[tuple[NodeId, bool]]:

@@ -27,7 +27,7 @@ return after less than a second needs half a second of calm; a suspicious silenc
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum, auto
+from enum import IntEnum, auto
 
 from standfast.base.ids import US_PER_MS, US_PER_S, NodeId
 from standfast.engine.settings import Times
@@ -59,7 +59,7 @@ KERNEL_ASK_US = 45_000
 """Pause between two questions to the kernel of a suspect: with every second probe, so seven or more per lowest bound."""
 
 
-class State(Enum):
+class State(IntEnum):
     """Whether a peer is counted in: ALIVE and SUSPECT are, HELD (heard, on probation) and ABSENT are not."""
 
     ABSENT = auto()
@@ -68,7 +68,7 @@ class State(Enum):
     SUSPECT = auto()
 
 
-class Sign(Enum):
+class Sign(IntEnum):
     """What happens to a peer: a packet came; silence reached half, or all, of what is borne; its end is known for certain."""
 
     HEARD = auto()
@@ -205,8 +205,11 @@ class Peer:
     def learned(self, now_us: int) -> None:
         """The gap that a packet has just ended tells how long silence can be here."""
         gap_us = max(0, now_us - self.heard_us)
-        self.peak_us -= self.peak_us * min(gap_us, FADE_US) // FADE_US
-        self.peak_us = max(self.peak_us, min(gap_us, self.times.bound_us_max) - self.times.heartbeat_us)
+        peak_us = self.peak_us
+        if peak_us:
+            peak_us -= peak_us * min(gap_us, FADE_US) // FADE_US
+        excess_us = min(gap_us, self.times.bound_us_max) - self.times.heartbeat_us
+        self.peak_us = excess_us if excess_us > peak_us else peak_us
         self._bind()
 
     def retime(self, now_us: int, times: Times) -> None:
@@ -218,8 +221,9 @@ class Peer:
         self._bind()
 
     def _bind(self) -> None:
-        wanted_us = self.times.heartbeat_us + 2 * self.peak_us + 2 * self.rtt_us
-        self.bound_us = min(max(wanted_us, self.times.bound_us_min), self.times.bound_us_max)
+        times = self.times
+        wanted_us = times.heartbeat_us + 2 * self.peak_us + 2 * self.rtt_us
+        self.bound_us = times.bound_us_min if wanted_us < times.bound_us_min else min(wanted_us, times.bound_us_max)
 
     def check(self) -> None:
         """The invariants, for tests and the simulator."""

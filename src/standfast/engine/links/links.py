@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Mapping
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from msgspec import Struct
 
 from standfast.base.dataclass import dataclass
 from standfast.base.ids import NODES_MAX, US_PER_MS, US_PER_S, Entropy, NodeId
@@ -87,8 +88,7 @@ class LinksConfig:
             raise Refused(error("links.count", f"more than {LINKS_MAX} links", remedy="remove a ringX_addr"))
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Struct, frozen=True):
     """One whole message of a peer that has proved to be itself and alive. `session` differs for each boot of its engine."""
 
     peer: NodeId
@@ -97,8 +97,7 @@ class Message:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Inbound:
+class Inbound(Struct, frozen=True):
     """What a datagram led to. `established` names the peer whose (new) session stands since this very datagram."""
 
     messages: tuple[Message, ...] = ()
@@ -247,8 +246,9 @@ class Links:
             return greeting
         room = self._config.mtu_bytes - DATA_OVERHEAD_BYTES - _CONTENT_HEAD_BYTES
         contents = (_WHOLE + data,) if len(data) <= room else tuple(_FRAGMENT + part for part in split(data, room))
-        links = tuple(p.addresses) if all_links else (self._best(p),)
-        marked = self._marked(p)
+        heard = self._heard(p)
+        links = tuple(p.addresses) if all_links else (self._best(p, heard),)
+        marked = _marked(heard)
         return greeting + tuple([self._sealed(p, p.session, link, marked + content) for link in links for content in contents])
 
     def _should_greet(self, now_us: int, p: _Peer) -> bool:
@@ -269,13 +269,6 @@ class Links:
         packed = pack_data_head(self._cluster, self._config.local, link, session.seals.tag, counter)
         return SendDatagram(link, p.addresses[link], seal_packed(session.seals.aead, packed, counter, p.id, content))
 
-    def _marked(self, p: _Peer) -> bytes:
-        """The first byte of a content: which links the peer is heard on."""
-        bits = 0
-        for link in self._heard(p):
-            bits |= 1 << link
-        return bytes((bits,))
-
     def _handshake(self, p: _Peer, link: int, kind: Kind, fingerprint: bytes, content: bytes) -> SendDatagram:
         head = Head(kind, self._cluster, self._config.local, link, fingerprint, self._boot, self._handshakes_sent)
         self._handshakes_sent += 1
@@ -283,12 +276,15 @@ class Links:
 
     def _heard(self, p: _Peer) -> list[int]:
         """Links that brought something not long before the freshest did."""
+        if len(p.heard_us) == 1:
+            return list(p.heard_us)
         since_us = max(p.heard_us.values(), default=0) - self._config.link_lag_ms * US_PER_MS
         return [link for link, heard_us in p.heard_us.items() if heard_us >= since_us]
 
-    def _best(self, p: _Peer) -> int:
+    def _best(self, p: _Peer, heard: list[int]) -> int:
         """Heard by us and by the peer, else heard by us; then by priority, then the lowest number."""
-        heard = self._heard(p)
+        if len(p.addresses) == 1:
+            return next(iter(p.addresses))
         links = [link for link in heard if p.hears >> link & 1] or heard or list(p.addresses)
         priorities = self._config.priorities
         return min(links, key=lambda link: (-priorities[link] if link < len(priorities) else 0, link))
@@ -444,6 +440,14 @@ class Links:
                 p.session.check()
                 assert len(p.session.opens) == len(self._keys)
                 assert p.heard_us
+
+
+def _marked(links: list[int]) -> bytes:
+    """The first byte of a content: which links the peer is heard on."""
+    bits = 0
+    for link in links:
+        bits |= 1 << link
+    return bytes((bits,))
 
 
 def _canonical(address: Address) -> Address:

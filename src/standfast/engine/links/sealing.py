@@ -19,8 +19,8 @@ from enum import IntEnum
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from msgspec import Struct
 
-from standfast.base.dataclass import dataclass
 from standfast.base.ids import NodeId
 from standfast.base.wire import Malformed
 from standfast.engine.links.keys import BOOT_BYTES, FINGERPRINT_BYTES, SESSION_TAG_BYTES
@@ -28,6 +28,7 @@ from standfast.engine.links.keys import BOOT_BYTES, FINGERPRINT_BYTES, SESSION_T
 MAGIC = b"Sf"
 VERSION = 1
 SEAL_BYTES = 16
+NONCE_BYTES = 12
 
 
 class Kind(IntEnum):
@@ -51,8 +52,7 @@ _KINDS: dict[int, Kind] = {kind.value: kind for kind in Kind}
 DATA_OVERHEAD_BYTES = _DATA.size + SEAL_BYTES
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(Struct, frozen=True):
     """The clear header: claims, until the seal is opened. `name` is the session's tag (DATA) or the key's fingerprint."""
 
     kind: Kind
@@ -107,17 +107,13 @@ def seal(aead: AESGCM, head: Head, receiver: NodeId, content: bytes) -> bytes:
 
 def seal_packed(aead: AESGCM, packed: bytes, counter: int, receiver: NodeId, content: bytes) -> bytes:
     """The same for a header that is packed already, with the counter that it names."""
-    return packed + aead.encrypt(_nonce(counter), content, packed + _U32.pack(receiver))
+    return packed + aead.encrypt(counter.to_bytes(NONCE_BYTES, "big"), content, packed + _U32.pack(receiver))
 
 
 def unseal(aead: AESGCM, head: Head, receiver: NodeId, datagram: bytes) -> bytes | None:
     """The content, or None when it was not sealed for `receiver` with this key and header."""
     size = _DATA.size if head.kind is Kind.DATA else _HANDSHAKE.size
     try:
-        return aead.decrypt(_nonce(head.counter), datagram[size:], datagram[:size] + _U32.pack(receiver))
+        return aead.decrypt(head.counter.to_bytes(NONCE_BYTES, "big"), datagram[size:], datagram[:size] + _U32.pack(receiver))
     except InvalidTag:
         return None
-
-
-def _nonce(counter: int) -> bytes:
-    return counter.to_bytes(12, "big")

@@ -156,6 +156,8 @@ class Membership:
     def next_us(self) -> int | None:
         """When `due` wants to be called, or None."""
         next_us = self._repeat_us
+        if self._consider_us is self._gossip_us is None:
+            return next_us
         for wait_us in (self._consider_us, self._gossip_us):
             if wait_us is not None and (next_us is None or wait_us < next_us):
                 next_us = wait_us

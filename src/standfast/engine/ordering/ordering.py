@@ -58,7 +58,8 @@ class Ordering:
         self._frozen = True
         self._cut: int | None = None
         self._holder = local
-        self._retry_us: int | None = None
+        self.next_us: int | None = None
+        """When `due` wants to be called, or None."""
         self._wait_us = RETRY_US_MIN
         self._base_us = RETRY_US_MIN
         self._since_ack = 0
@@ -93,18 +94,13 @@ class Ordering:
         orders, self._orders = self._orders, []
         return orders
 
-    @property
-    def next_us(self) -> int | None:
-        """When `due` wants to be called, or None."""
-        return self._retry_us
-
     # ---- views ----------------------------------------------------------------------------------------------------
 
     def freeze(self) -> int:
         """The view is about to end: deliver no more; gives what is held."""
         self._frozen = True
         self._cut = None
-        self._retry_us = None
+        self.next_us = None
         self._log.truncate()
         return self._log.held
 
@@ -121,7 +117,7 @@ class Ordering:
         assert self._cut is not None
         last = min(self._cut, self._log.held + RESEND_MAX)
         post.send(self._holder, Fetch(self._log.view, self._log.held + 1, last))
-        self._retry_us = now_us + self._base_us
+        self.next_us = now_us + self._base_us
 
     def install(self, now_us: int, post: Post, view: ViewId, members: Sequence[NodeId]) -> None:
         """Begin a view."""
@@ -131,7 +127,7 @@ class Ordering:
         is_coordinator = view.coordinator == self._local
         self._sequencer = Sequencer(view, members, self._local) if is_coordinator else None
         self._frozen = False
-        self._cut = self._retry_us = None
+        self._cut = self.next_us = None
         self._wait_us = self._base_us
         self._since_ack = 0
         self._remind_until_us = 0
@@ -217,7 +213,7 @@ class Ordering:
             return
         self._place(post, entry)
         if self.is_ready:
-            self._retry_us = None
+            self.next_us = None
         elif self._log.held % RESEND_MAX == 0:
             self._fetch(now_us, post)
 
@@ -315,9 +311,9 @@ class Ordering:
 
     def due(self, now_us: int, post: Post) -> None:
         """Send again what was not answered in time."""
-        if self._retry_us is None or now_us < self._retry_us:
+        if self.next_us is None or now_us < self.next_us:
             return
-        self._retry_us = None
+        self.next_us = None
         if self._frozen:
             if self._cut is not None and not self.is_ready:
                 self._fetch(now_us, post)
@@ -334,17 +330,17 @@ class Ordering:
 
     def _progressed(self) -> None:
         self._wait_us = self._base_us
-        self._retry_us = None
+        self.next_us = None
 
     def _arm(self, now_us: int) -> None:
-        if self._retry_us is not None:
+        if self.next_us is not None:
             return
         if self._sequencer is not None:
             is_outstanding = self._sequencer.last > self._sequencer.stable
         else:
             is_outstanding = bool(self.outbox.in_flight)
         if is_outstanding:
-            self._retry_us = now_us + self._wait_us
+            self.next_us = now_us + self._wait_us
 
     def check(self) -> None:
         """The invariants, for tests and the simulator."""
@@ -355,6 +351,6 @@ class Ordering:
             if not self._frozen:
                 self._sequencer.check()
                 assert self._log.held == self._sequencer.last
-                assert (self._retry_us is None) == (self._sequencer.last == self._sequencer.stable)
+                assert (self.next_us is None) == (self._sequencer.last == self._sequencer.stable)
         elif not self._frozen:
-            assert (self._retry_us is None) == (not self.outbox.in_flight)
+            assert (self.next_us is None) == (not self.outbox.in_flight)

@@ -85,7 +85,8 @@ class VoteQuorum:
         self._lowest: NodeId | None = None  # of the last view that had a majority; a node that never saw one breaks no tie
         self._highest: NodeId | None = None
         self._last_man_standing = self._rules.last_man_standing
-        self._shrink_us: int | None = None
+        self.next_us: int | None = None
+        """When `elapsed` wants to be called, or None."""
         self._has_device_vote = False
         self._device_reason = ""
         self._recalculate()
@@ -111,15 +112,10 @@ class VoteQuorum:
                 expected=self._us.expected_votes,
                 two_node=self._rules.two_node,
                 absent=absent,
-                shrinks=self._shrink_us is not None,
+                shrinks=self.next_us is not None,
             ),
             flags=self._flags(),
         )
-
-    @property
-    def next_us(self) -> int | None:
-        """When `elapsed` wants to be called, or None."""
-        return self._shrink_us
 
     def announce(self) -> PeerVotes:
         """What this node tells the others at each view, before it has heard them."""
@@ -191,7 +187,7 @@ class VoteQuorum:
         holds = len(members) >= self._needed and someone_left
         ties = len(members) <= self._needed and self._rules.tie_breaker is not None and self._is_member(self._lowest)
         if holds or ties:
-            self._shrink_us = now_us + self._rules.last_man_standing_window_ms * US_PER_MS
+            self.next_us = now_us + self._rules.last_man_standing_window_ms * US_PER_MS
 
     def _told(self, node: NodeId, told: PeerVotes) -> None:
         """One node's account (message_handler_req_exec_votequorum_nodeinfo)."""
@@ -210,7 +206,7 @@ class VoteQuorum:
         entry.expected_votes = told.expected_votes if believed else self._us.expected_votes
         if self._last_man_standing and told.votes > 1:
             self._last_man_standing = False  # it counts nodes: with unequal votes its arithmetic would be wrong
-            self._shrink_us = None
+            self.next_us = None
         if node == self._local or before != entry.seen():
             self._recalculate(may_decrease=leaves or joins_quorate, by_members=leaves)
         if self._rules.wait_for_all and told.is_quorate and not told.is_waiting:
@@ -220,9 +216,9 @@ class VoteQuorum:
 
     def elapsed(self, now_us: int) -> Quorum | None:
         """last_man_standing's window: gives the quorum when it has closed, None before `next_us`."""
-        if self._shrink_us is None or now_us < self._shrink_us:
+        if self.next_us is None or now_us < self.next_us:
             return None
-        self._shrink_us = None
+        self.next_us = None
         if self._quorate:
             self._recalculate(may_decrease=True, by_members=True)
         return self.current
