@@ -155,12 +155,20 @@ class Follower:
     def suppose(self, change: bytes, now_s: int, utc_offset_s: int = 0, *, connects: bool = True) -> Prepared | None:
         """The plan that there would be after a change, to be put aside; None when the change does not fit. The document is that
         of the supposition then: for a copy of this object, or of its process."""
+        return self.prepare(now_s, utc_offset_s, connects=connects) if self.imagine(change) else None
+
+    def imagine(self, change: bytes) -> bool:
+        """The first half of `suppose`: whether the document is that of the supposition now."""
         if self._cib is None:
-            return None
+            return False
         try:
             self._apply(self._cib, change)
         except (Refused, Malformed):
-            return None
+            return False
+        return True
+
+    def prepare(self, now_s: int, utc_offset_s: int = 0, *, connects: bool = True) -> Prepared:
+        """The second half: its plan, to be put aside."""
         return Prepared(self.key(), _PACK(self._plan(now_s, utc_offset_s, connects=connects)))
 
     def _plan(self, now_s: int, utc_offset_s: int, *, connects: bool, tells: bool = False) -> Made:

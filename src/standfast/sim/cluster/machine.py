@@ -25,12 +25,12 @@ from standfast.executor import api as ex
 from standfast.node import Node, NodeSettings
 from standfast.openstack.api import Call
 from standfast.openstack.machine import Identify
-from standfast.scheduler.follower import Follower
 from standfast.sim.chance import Stream
 from standfast.sim.cluster.agents import Agents
 from standfast.sim.cluster.disk import Disk, Trouble
 from standfast.sim.cluster.kernel import Kernel
 from standfast.sim.cluster.people import ADDRESS
+from standfast.sim.cluster.planner import Planner
 from standfast.sim.host import Host
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Machine:
         self.agents.exited = self._agent_exited
         self.node: Node | None = None
         self.life = 0
-        self.follower = Follower()
+        self.planner = Planner()
         self.is_paused = self.is_wanted = False
         self.is_stopping = self.starts_again = False
         self.wall_us = 0
@@ -132,7 +132,7 @@ class Machine:
         if self.node is not None or not self.host.is_powered:
             return
         self.life += 1
-        self.follower = Follower()
+        self.planner = Planner()
         try:
             recovered = self._read_journal()
         except Refused as refusal:
@@ -329,7 +329,7 @@ class Machine:
                 self._arm(room, at_us)
             case fx.Document() | fx.Follow() | fx.Foresee() | fx.AskPlan():
                 life = self.life
-                self.world.schedule(self.follower, effect, lambda made: self.feed(made) if self.life == life else None)
+                self.world.schedule(self.planner, effect, lambda made: self.feed(made) if self.life == life else None)
             case fx.Tell(report):
                 self.world.told(self, report)
             case fx.Keep():

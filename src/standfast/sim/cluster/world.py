@@ -19,7 +19,6 @@ from standfast.engine.api import ClientEvent
 from standfast.engine.effects import TimerFired
 from standfast.engine.quorum.settings import QuorumSettings
 from standfast.scheduler.api import Plan
-from standfast.scheduler.follower import Follower
 from standfast.scheduler.plan import schedule
 from standfast.sim.chance import Stream
 from standfast.sim.checks import Checks, PromiseError
@@ -29,6 +28,7 @@ from standfast.sim.cluster.machine import NO_RESTART, Machine
 from standfast.sim.cluster.neutron import Neutron
 from standfast.sim.cluster.oracle import ClusterChecks, Oracle
 from standfast.sim.cluster.people import ADDRESS, People
+from standfast.sim.cluster.planner import Planner
 from standfast.sim.cluster.power import Switch
 from standfast.sim.cluster.segment import Segment
 from standfast.sim.host import Host
@@ -37,6 +37,7 @@ from standfast.sim.world import World
 
 WALL_S = 1_800_000_000
 PLANS_MAX = 512
+SCRATCH_EVERY = 4
 RECORD_EVERY = 37
 RECORDED_MAX = 200
 
@@ -304,39 +305,36 @@ class Cluster(World):
 
     # ---- the scheduler's process ------------------------------------------------------------------------------------
 
-    def schedule(self, follower: Follower, news: fx.ForScheduler, answer: Callable[[fx.PlanMade], None]) -> None:
-        """What a node's scheduler is told. It plans in some milliseconds, and prepares in no time. Whenever it plans, and with
-        `plans_every_change` after every change too, its plan has to be the one from scratch."""
+    def schedule(self, planner: Planner, news: fx.ForScheduler, answer: Callable[[fx.PlanMade], None]) -> None:
+        """What a node's scheduler is told. It plans in some milliseconds, and prepares in no time. A plan that was foreseen
+        has to be the one from scratch, and every fourth of the others; with `plans_every_change` that after every change too."""
         match news:
             case fx.Document(xml):
-                follower.take(xml)
-            case fx.Follow(before, after, change):
-                follower.follow(before, after, change)
+                planner.take(xml)
+            case fx.Follow():
+                planner.follow(news)
                 if self.plans_every_change:
-                    self._followed(follower, fx.AskPlan(0, (self.wall_us + self.now_us) // US_PER_S, keep=True))
-                    follower.check()
+                    self._followed(planner, fx.AskPlan(0, (self.wall_us + self.now_us) // US_PER_S, keep=True))
+                    planner.check()
             case fx.Foresee(changes):
-                for change in changes:
-                    twin = Follower()
-                    twin.take(follower.xml())
-                    prepared = twin.suppose(change, (self.wall_us + self.now_us) // US_PER_S)
-                    if prepared is not None:
-                        follower.put_aside(prepared)
+                planner.suppose(changes, (self.wall_us + self.now_us) // US_PER_S)
             case fx.AskPlan(number, wall_s, xml):
                 self.planned += 1
-                made = self._followed(follower, news) if xml is None else fx.PlanMade(number, self._scratch(xml, wall_s))
+                made = self._followed(planner, news) if xml is None else fx.PlanMade(number, self._scratch(xml, wall_s))
                 self.at(self._planning.between(4, 40) * US_PER_MS, lambda: answer(made))
 
-    def _followed(self, follower: Follower, question: fx.AskPlan) -> fx.PlanMade:
+    def _followed(self, planner: Planner, question: fx.AskPlan) -> fx.PlanMade:
         """The plan of a document that was kept up by changes: it has to be the one that reading it anew would give."""
-        number, wall_s, ready = question.number, question.wall_s, follower.ready
-        made = follower.plan(wall_s, tells=not question.keep)
-        self.foreseen += follower.ready - ready
+        number, wall_s, ready = question.number, question.wall_s, planner.ready
+        made = planner.plan(wall_s, tells=not question.keep)
+        was_foreseen = planner.ready > ready
+        self.foreseen += was_foreseen
         if made is None:
             return fx.PlanMade(number, None, lost=True)
-        scratch = self._scratch(follower.xml(), wall_s)
-        if made.plan != (scratch.decision() if question.keep else scratch):
-            raise PromiseError(f"at {self.now_us} us: the plan for {follower.version} is not the plan from scratch")
+        if was_foreseen or self.plans_every_change or self.planned % SCRATCH_EVERY == 1:
+            scratch = self._scratch(planner.follower.xml(), wall_s)
+            if made.plan != (scratch.decision() if question.keep else scratch):
+                raise PromiseError(f"at {self.now_us} us: the plan for {planner.follower.version} is not the plan from scratch")
         return fx.PlanMade(number, made.plan)
 
     def _scratch(self, xml: bytes, wall_s: int) -> Plan:
