@@ -1,6 +1,7 @@
 """`./run sim --planted`: each bug under tests/sim/planted is put into a copy of the source and has to be found in 1,000 seeds.
 
-A patch may begin with `# seed N`: that one has found it before and is tried first (`--all` tries 1, 2, 3, ... all the same).
+A patch may begin with `# seed N`: that one has found it before and is tried first (`--all` tries 1, 2, 3, ... all the same). With
+`# engine seed N` the bug is hunted by engines alone (`./run sim --engine`).
 What finds a bug has to hold without it, else it proves nothing. Prints a table: bug, seed, what was broken. Ends with 1 when
 one was not found, or a patch does not apply any more.
 """
@@ -34,9 +35,10 @@ def plant(patch: Path, folder: Path) -> None:
     subprocess.run(["patch", "-p1", "--quiet", "--fuzz=0", "-i", str(patch)], cwd=folder, check=True, capture_output=True)
 
 
-def play(source: Path, first: int, count: int) -> tuple[int, str]:
+def play(source: Path, kind: list[str], first: int, count: int) -> tuple[int, str]:
     """(the first seed that fails, how); 0 when all held."""
-    command = [sys.executable, "-m", "standfast.sim", "--seed", str(first), "--seeds", str(count), "--first", "--jobs", "1"]
+    seeds = ["--seed", str(first), "--seeds", str(count), "--first", "--jobs", "1"]
+    command = [sys.executable, "-m", "standfast.sim", *kind, *seeds]
     environment = {**os.environ, "PYTHONPATH": str(source)}
     done = subprocess.run(command, cwd=source, env=environment, capture_output=True, text=True, check=False)
     found = re.search(r"^seed (\d+): (.*) \[\d+ nodes", done.stdout, re.MULTILINE)
@@ -45,10 +47,10 @@ def play(source: Path, first: int, count: int) -> tuple[int, str]:
     return 0, (done.stderr.strip().splitlines() or ["not found"])[-1]
 
 
-def noted(patch: Path) -> int:
-    """The seed that has found it before; 0 when none is noted."""
-    note = re.match(r"# seed (\d+)", patch.read_text())
-    return 0 if note is None else int(note[1])
+def noted(patch: Path) -> tuple[list[str], int]:
+    """(what plays, the seed that has found it before); 0 when none is noted."""
+    note = re.match(r"# (engine )?seed (\d+)", patch.read_text())
+    return ([], 0) if note is None else (["--engine"] if note[1] else [], int(note[2]))
 
 
 def hunt(patch: Path, seeds: int, *, from_one: bool) -> tuple[str, int, str, float]:
@@ -60,14 +62,15 @@ def hunt(patch: Path, seeds: int, *, from_one: bool) -> tuple[str, int, str, flo
             plant(patch, folder)
         except subprocess.CalledProcessError as fault:
             return patch.stem, 0, f"does not apply: {(fault.stdout or b'').decode().strip()}", 0.0
-        tried = [] if from_one or not noted(patch) else [(noted(patch), 1)]
+        kind, before = noted(patch)
+        tried = [] if from_one or not before else [(before, 1)]
         for first, count in (*tried, (1, seeds)):
             at = first
             while at < first + count:
-                found, what = play(folder / "src", at, first + count - at)
+                found, what = play(folder / "src", kind, at, first + count - at)
                 if not found:
                     break
-                if not play(SOURCE, found, 1)[0]:
+                if not play(SOURCE, kind, found, 1)[0]:
                     return patch.stem, found, what, time.monotonic() - begun_s
                 at, what = found + 1, f"seed {found} fails without the bug too"
     return patch.stem, 0, what, time.monotonic() - begun_s

@@ -35,6 +35,21 @@ def hold(rig: Rig, name: str, mode: Mode = Mode.EXCLUSIVE) -> None:
     rig.want(AddressWish(VIP, "ha-vip", holder=name), mode=mode)
 
 
+def lose_answers(rig: Rig, number: int) -> None:
+    """From the write of that number on, whatever is asked is carried out, and the answer does not come."""
+    writes = 0
+
+    def lost(request: Request) -> Reply | None:
+        nonlocal writes
+        writes += request.is_write
+        if writes < number:
+            return None
+        rig.cloud.carry_out(request)
+        return Reply(fault=Fault.TIMEOUT)
+
+    rig.cloud.inject(lost)
+
+
 def placed() -> tuple[Rig, Any]:
     """The address has a port of its own, and a floating IP leads there."""
     rig = Rig()
@@ -138,17 +153,7 @@ def test_an_answer_that_is_lost_after_any_write_loses_none(number: int) -> None:
     rig, floating = placed()
     hold(rig, "a")
     rig.run(25)
-    writes = 0
-
-    def lost(request: Request) -> Reply | None:
-        nonlocal writes
-        writes += request.is_write
-        if writes < number:
-            return None
-        rig.cloud.carry_out(request)
-        return Reply(fault=Fault.TIMEOUT)
-
-    rig.cloud.inject(lost)
+    lose_answers(rig, number)
     hold(rig, "b")
     rig.run(40)
     assert owner(rig) == ["b"]
@@ -271,17 +276,7 @@ def test_of_a_deleted_resource_none_is_lost_by_a_coordinator_that_dies_after_any
 @pytest.mark.parametrize("number", range(1, 3))
 def test_of_a_deleted_resource_it_is_told_also_when_the_answer_was_lost(number: int) -> None:
     rig, floating = attached()
-    writes = 0
-
-    def lost(request: Request) -> Reply | None:
-        nonlocal writes
-        writes += request.is_write
-        if writes < number:
-            return None
-        rig.cloud.carry_out(request)
-        return Reply(fault=Fault.TIMEOUT)
-
-    rig.cloud.inject(lost)
+    lose_answers(rig, number)
     rig.want(mode=Mode.EXCLUSIVE)
     rig.run(90)
     assert (owner(rig), floating["port_id"], floating["description"]) == ([], None, WAITS)
