@@ -30,6 +30,9 @@ def run_tool(name: str, work: Work, argv: Sequence[str] | None) -> int:
     """
     if argv is not None:
         return _run(name, work, argv)
+    for stream in ("stdout", "stderr"):  # None where whoever started it has closed it (`2>&-`)
+        if getattr(sys, stream) is None:
+            setattr(sys, stream, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115  (it ends with the process)
     gc.set_threshold(OBJECTS_UNCOLLECTED)
     code = _run(name, work, sys.argv[1:])
     sys.stderr.flush()

@@ -149,6 +149,16 @@ def test_what_cannot_be_written_is_said_in_a_line() -> None:
     assert (ended.returncode, ended.stderr) == (74, "crm_simulate: the output cannot be written: No space left on device\n")
 
 
+@pytest.mark.parametrize("closed", ["2>&-", ">&-", ">&- 2>&-"])
+@pytest.mark.parametrize(("word", "code"), [("--version", 0), ("--no-such-option", 64)])
+def test_a_tool_whose_output_is_closed_does_its_work_all_the_same(closed: str, word: str, code: int) -> None:
+    main = "from standfast.tools.crm_simulate import main; main()"
+    ended = subprocess.run(
+        ["sh", "-c", f'"$0" -c "$1" {word} {closed}', sys.executable, main], capture_output=True, check=False, timeout=60
+    )
+    assert ended.returncode == code
+
+
 @pytest.mark.parametrize("module", ["crm_attribute", "crm_node", "cibadmin", "crm_resource"])
 def test_a_one_shot_tool_imports_nothing_heavy(module: str) -> None:
     """60 ms from start to exit leave no room for lxml, asyncio or argparse."""
