@@ -25,20 +25,18 @@ def why_not(cloud: str, fault: Exception) -> SettingsError:
     from openstack.config import loader
 
     override = os.environ.get(OVERRIDE)
-    names = [override] if override else [path for path in dict.fromkeys(loader.CONFIG_FILES) if path.endswith(".yaml")]
-    paths = [Path(name) for name in names]
-    listed = ", ".join(map(str, paths))
-    present = [path for path in paths if os.path.lexists(path)]
+    names = [override] if override else list(dict.fromkeys(loader.CONFIG_FILES))
+    path = next((Path(name) for name in names if os.path.lexists(name)), None)  # the library reads one, the first
     if cloud == "envvars":
         return SettingsError(_library("the variables OS_AUTH_URL, OS_USERNAME, ... of this process", fault))
-    if not present:
+    if path is None:
+        listed = ", ".join(name for name in names if override or name.endswith(".yaml"))
         return SettingsError(f"there is no clouds.yaml; looked for {listed}")
-    for path in present:
-        clouds, problem = _clouds(path)
-        if problem:
-            return SettingsError(f"{path} {problem}")
-        if cloud in clouds:
-            return SettingsError(_library(f"the entry {cloud} of {path}", fault))
+    clouds, problem = _clouds(path)
+    if problem:
+        return SettingsError(f"{path} {problem}")
+    if cloud in clouds:
+        return SettingsError(_library(f"the entry {cloud} of {path}", fault))
     has = sorted(clouds)
     more = ", ..." if len(has) > NAMES_MAX else ""
     return SettingsError(f"no cloud {cloud} in {path}; it has {', '.join(has[:NAMES_MAX]) or 'none'}{more}")

@@ -72,6 +72,18 @@ def test_a_name_that_is_not_in_it_is_told_beside_those_that_are(file: Path) -> N
     assert ask()["fault"] is Fault.UNREACHABLE, "the file is in order, and nobody answers there"
 
 
+def test_of_several_files_the_one_is_told_of_that_is_read(tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from openstack.config import loader
+
+    monkeypatch.delenv("OS_CLIENT_CONFIG_FILE")
+    first, second = tmp_path / "clouds.yml", tmp_path / "etc.yaml"
+    monkeypatch.setattr(loader, "CONFIG_FILES", [str(tmp_path / "clouds.yaml"), str(first), str(second)])
+    second.write_text(GOOD)
+    assert ask("lba")["detail"] == f"no cloud lba in {second}; it has bare, lab"
+    first.write_text("clouds:\n  other: {}\n")
+    assert ask()["detail"] == f"no cloud lab in {first}; it has other"
+
+
 def test_whatever_stands_in_the_file_no_value_of_it_is_told(file: Path) -> None:
     draw = random.Random(5)
     for _ in range(60):
