@@ -11,7 +11,7 @@ from lxml.etree import _Element as Element
 from standfast.base.report import Report, warning
 from standfast.fencing.api import Device
 from standfast.fencing.devices import knows
-from standfast.fencing.values import duration_ms, host_map
+from standfast.fencing.values import delay_ms, duration_ms
 
 TRUE = ("true", "yes", "on", "1", "y")
 
@@ -60,11 +60,6 @@ def _devices(configuration: Element) -> list[Device]:
 
 def _waits_ms(devices: list[Device], target: str) -> int | None:
     """How long a shot at `target` waits at least; None when it waits by chance, or no device is for it."""
-    fit = [dict(device.parameters) for device in devices if knows(device, target) is not False]
-    if not fit or any(duration_ms(given.get("pcmk_delay_max"), 0) for given in fit):
-        return None
-    return min(_base_ms(given.get("pcmk_delay_base", ""), target) for given in fit)
-
-
-def _base_ms(text: str, target: str) -> int:
-    return duration_ms(host_map(text).get(target, "0") if ":" in text or "=" in text else text, 0)
+    fit = [device.parameters for device in devices if knows(device, target) is not False]
+    least, other = ([delay_ms(given, target, chance) for given in fit] for chance in (0, 1))
+    return min(least) if fit and least == other else None

@@ -115,6 +115,7 @@ RACE = (
         (TWO + BOTH.format("", ""), True),
         (TWO + BOTH.format(" pcmk_delay_base=0", ""), True),
         (TWO + BOTH.format(" pcmk_delay_base=5s", " pcmk_delay_base=5s"), True),  # both wait alike
+        (TWO + BOTH.format(" pcmk_delay_base=5s pcmk_delay_max=5s", " pcmk_delay_base=5s"), True),  # no time is left to chance
         (TWO + "primitive f stonith:fence_x params pcmk_host_check=none\n", True),
         (TWO + "primitive f stonith:fence_x params port=1\n", True),  # only its agent knows whom it fences
         (TWO + "rsc_template t stonith:fence_x params pcmk_host_check=none\nprimitive f @t\n", True),
