@@ -20,9 +20,9 @@ def status_text(value: Json) -> str:
     if not value["addresses"]:
         lines.append("  none: crm configure primitive ha-vip IPaddr2 params ip=ADDRESS")
     for item in value["leftovers"]:
-        addresses = ", ".join(item["addresses"])
+        remedy = f"crm openstack revoke {' '.join(item['addresses'])}"
         lines.append(
-            f"  * {addresses}: port {item['port']} is left over, no resource has the address (crm openstack revoke {addresses})"
+            f"  * {', '.join(item['addresses'])}: port {item['port']} is left over, no resource has the address ({remedy})"
         )
     return "\n".join(lines)
 
