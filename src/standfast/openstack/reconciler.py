@@ -149,9 +149,8 @@ class Reconciler:
         if wish is None or before is None or wish.cloud != before.cloud or wish.cluster != before.cluster:
             outage = self._outage if wish is not None and before is not None else None
             self._begin_anew()
-            self._outage = (
-                (outage[0], outage[0] - REPEAT_US) if outage else None
-            )  # another cloud: told at once, also that it answers
+            # Of another cloud it is told at once that it does not answer, and also that it does.
+            self._outage = (outage[0], outage[0] - REPEAT_US) if outage else None
         if wish is None:
             self._abandon()
             self.phase = Phase.OFF

@@ -414,10 +414,9 @@ class Round:
             self.memory.has_revisions = False
             self._later(action)
         else:
-            is_over = (
-                answer is Verdict.FULL and isinstance(action, SetPort) and action.gives
-            )  # what goes may go without what comes
-            for ip, node in _subjects(replace(action, takes=()) if isinstance(action, SetPort) and is_over else action):
+            if answer is Verdict.FULL and isinstance(action, SetPort) and action.gives:
+                action = replace(action, takes=())  # what goes may go without what comes
+            for ip, node in _subjects(action):
                 self._trouble(ip, node, texts.refused(action, answer, reply))
 
     def _later(self, action: Action) -> None:
