@@ -10,6 +10,7 @@ from node_rig import SECOND, Rig, options
 
 from standfast.base.ids import NodeId
 from standfast.cib.journal import recover
+from standfast.controller import effects as fx
 from standfast.controller import messages
 from standfast.controller.outbox import ENVELOPE
 
@@ -229,8 +230,6 @@ def test_hanging_up_ends_the_waiting() -> None:
     rig.host("n2").is_slow = True
     change(rig, "n1", "gone")
     rig.run(0.1)
-    from standfast.controller import effects as fx
-
     rig.step(rig.host("n1"), fx.HungUp(rig.requests))
     rig.now_us += 10 * SECOND
     rig.disk_done("n2")
