@@ -22,9 +22,9 @@ def find_by_id(root: Element, own: str) -> Element | None:
 def nvpair_value(holder: Element, name: str) -> str | None:
     """The value of a name in the nvpair sets that are children of `holder`, the set with the highest score first. Sets with a
     rule are left out: whether one holds is for the scheduler to say."""
-    sets = [block for block in holder if block.find("rule") is None and (block.find("nvpair") is not None)]
-    for block in sorted(sets, key=_order):
-        for pair in block.iterfind("nvpair"):
+    sets = [block for block in holder if next(block.iterchildren("rule"), None) is None]
+    for block in sorted(sets, key=_order) if len(sets) > 1 else sets:
+        for pair in block.iterchildren("nvpair"):
             if pair.get("name") == name:
                 return pair.get("value", "")
     return None

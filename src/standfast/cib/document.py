@@ -71,15 +71,15 @@ class Version:
 
 class Cib:
     """One document. Invariant: root is `cib`, with the three counters as numbers, and exactly one `configuration` holding the
-    four required sections, and one `status`; `compact()` is the bytes of `root` as it is now (see `touched`). `configurations`
-    counts the changes of the configuration."""
+    four required sections, and one `status`; `compact()` is the bytes of `root` as it is now (see `touched`). `changes`
+    counts all changes, `configurations` those of the configuration."""
 
-    __slots__ = ("_compact", "configurations", "root")
+    __slots__ = ("_compact", "changes", "configurations", "root")
 
     def __init__(self, root: Element) -> None:
         """`root` is believed: use `parse` or `empty`. The tree belongs to this Cib from now on."""
         self.root = root
-        self.configurations = 0
+        self.changes = self.configurations = 0
         self._compact: bytes | None = None
 
     @classmethod
@@ -174,6 +174,7 @@ class Cib:
     def touched(self, *, configuration: bool) -> None:
         """The tree has changed (apply.py says so), its configuration too or only the rest: forget what was computed from it."""
         self._compact = None
+        self.changes += 1
         self.configurations += configuration
 
     def check(self) -> None:

@@ -18,6 +18,8 @@ from standfast.openstack import wish as wishes
 from standfast.openstack.identity import PORTS_ATTRIBUTE, SERVER_ATTRIBUTE, write_nics
 from standfast.openstack.machine import Announce, Configured
 
+Starting = tuple[tuple[str, str], ...]
+
 MARK_CHARS = 8
 MARK_AGAIN_US = 5 * US_PER_S
 """When the mark is written again, where it was lost on the way (a new view)."""
@@ -32,13 +34,14 @@ class Clouds:
         self._last: Configured | None = None
         self._mark_at_us = 0
         self._unclouded: tuple[Cib, int] | None = None
+        self._read: tuple[Cib, tuple[int, bool, Starting], wishes.Wish | None] | None = None
 
     def refresh(
         self,
         now_us: int,
         cib: Cib,
         propose: Callable[[tuple[Operation, ...]], None],
-        starting: tuple[tuple[str, str], ...] = (),
+        starting: Starting = (),
     ) -> tuple[Configured, ...]:
         """What the room is to know, where it is not what it knows already. `propose` writes the cluster's mark, where there is
         none; `starting` are (address, node) of starts that wait for the cloud."""
@@ -47,7 +50,7 @@ class Clouds:
         root, quorum = cib.root, self._roll.quorum
         # With half of the votes (two_node, a tie-breaker) the other half may act as well, unseen.
         is_sure = quorum is not None and quorum.quorate and (quorum.is_sole or 2 * quorum.votes > quorum.expected_votes)
-        wish = wishes.read(root, is_sure=is_sure, starting=starting)
+        wish = self._wish(cib, is_sure, starting)
         self._unclouded = (cib, cib.configurations) if wish is None and self._last is None else None
         if self._unclouded is not None:
             return ()
@@ -65,6 +68,13 @@ class Clouds:
             return ()
         self._last = now if wish is not None else None
         return (now,)
+
+    def _wish(self, cib: Cib, is_sure: bool, starting: Starting) -> wishes.Wish | None:
+        """Most events change nothing of it."""
+        key = (cib.changes, is_sure, starting)
+        if self._read is None or self._read[0] is not cib or self._read[1] != key:
+            self._read = (cib, key, wishes.read(cib.root, is_sure=is_sure, starting=starting))
+        return self._read[2]
 
     def announced(self, event: Announce) -> tuple[Operation, ...]:
         """The records of what this node is in the cloud."""
