@@ -8,7 +8,7 @@ members are in, each of them comes to the same verdict, without another word:
    normal view). Lineage rises only when enough managers of a quorate view took part: more than half of the cluster, or all
    members of the view. Fewer may not know of a change that others have confirmed (docs/adr/0022).
 2. Else the highest `agreed`: how far (admin_epoch and epoch) enough managers of a quorate view had come with it. What is changed
-   without them is promised to nobody, and however much it is, it does not outweigh what was promised (seed 276).
+   without them is promised to nobody, and however much it is, it does not outweigh what was promised (docs/adr/0022).
 3. Else the higher admin_epoch and epoch; then one that is live before one from a disk (whose status is forgotten); then
    num_updates; then the lowest node id.
 

@@ -132,7 +132,7 @@ def test_the_quorate_side_wins_and_what_is_dropped_is_kept() -> None:
 
 
 def test_what_is_changed_without_quorum_does_not_outweigh_what_was_confirmed() -> None:
-    """Two of three confirm a change and all lose power; then the third, whose disk was slow, is written to alone (seed 276)."""
+    """Two of three confirm a change and all lose power; then the third, whose disk was slow, is written to alone."""
     world = started(3)
     world.write(1, "common")
     world.run()
