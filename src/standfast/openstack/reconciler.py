@@ -147,10 +147,10 @@ class Reconciler:
             return
         before, self._wish, self._local = self._wish, wish, local
         if wish is None or before is None or wish.cloud != before.cloud or wish.cluster != before.cluster:
-            outage = self._outage if wish is not None and before is not None else None
+            lasting = self._outage if wish is not None and before is not None else None
             self._begin_anew()
             # Of another cloud it is told at once that it does not answer, and also that it does.
-            self._outage = (outage[0], outage[0] - REPEAT_US) if outage else None
+            self._outage = (lasting[0], lasting[0] - REPEAT_US) if lasting else None
         if wish is None:
             self._abandon()
             self.phase = Phase.OFF

@@ -168,10 +168,8 @@ def _xml(manager: Manager, options: Options, situation: Situation) -> int:
     resource = wanted(options, situation)
     if resource.children:
         section = resources_section(replace(situation, resources=(resource,)), View())
-        inside = [
-            text for line in section if not (text := line.strip().removeprefix("* ")).endswith(":") and "Stopped: [" not in text
-        ]
-        say("".join(f"{line}\n" for line in inside))
+        texts = [line.strip().removeprefix("* ") for line in section]
+        say("".join(f"{text}\n" for text in texts if not text.endswith(":") and "Stopped: [" not in text))
     else:
         say(resource_text(resource, situation) + "\n")
     written = f"/cib/configuration/resources//*[@id={xpath_text(base_id(resource.id))}]"

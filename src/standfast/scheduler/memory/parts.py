@@ -214,9 +214,8 @@ class Resource:
     this_with: list[Colocation] = field(default_factory=list)
     actions: list[Op] = field(default_factory=list)
     actions_by_key: dict[str, list[Op]] = field(default_factory=dict)
-    newest: dict[str, list[tuple[Resource, Op | None]]] = field(
-        default_factory=dict
-    )  # of members, by task, until there is a newer
+    # Of members, by task, until there is a newer one (actions/core.py).
+    newest: dict[str, list[tuple[Resource, Op | None]]] = field(default_factory=dict)
     notifications: dict[str, Notification] = field(default_factory=dict)
 
     def act(self) -> Methods:
