@@ -111,7 +111,7 @@ def test_a_manager_that_is_known_to_be_away_is_not_waited_for() -> None:
 
 
 def test_a_manager_that_dies_before_it_has_read_the_change_does_not_confirm_it_by_its_engine() -> None:
-    """The gap that docs/reliability.md used to tell of: acknowledged by an engine, and lost with the manager."""
+    """What an engine has acknowledged is lost with a manager that did not read it."""
     rig = cluster(3)
     rig.install(1, 2)
     rig.host("n2").is_up = False  # nobody knows yet
