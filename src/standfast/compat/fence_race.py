@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from lxml.etree import _Element as Element
 
+from standfast.base.boolean import is_true
 from standfast.base.report import Report, warning
 from standfast.fencing.api import Device
 from standfast.fencing.devices import knows
 from standfast.fencing.values import delay_ms, duration_ms
-
-TRUE = ("true", "yes", "on", "1", "y")
 
 
 def fence_race(root: Element) -> Report | None:
@@ -26,7 +25,7 @@ def fence_race(root: Element) -> Report | None:
         pair.get("name") or "": pair.get("value") or ""
         for pair in configuration.iterfind("crm_config/cluster_property_set/nvpair")
     }
-    enabled = options.get("stonith-enabled", options.get("fencing-enabled", "true")).lower() in TRUE
+    enabled = is_true(options.get("stonith-enabled", options.get("fencing-enabled", "true")))
     nodes = [
         n.get("uname") or "" for n in configuration.iterfind("nodes/node") if n.get("type", "member") in ("member", "normal")
     ]

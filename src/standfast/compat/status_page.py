@@ -62,11 +62,6 @@ def count_text(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def is_true(text: str) -> bool:
-    """crm_is_true."""
-    return text.lower() in {"true", "on", "yes", "y", "1"}
-
-
 def name_key(name: str) -> tuple[tuple[int, int, str], ...]:
     """Order of names as pcmk__numeric_strcasecmp has it: case does not count, runs of digits count as numbers."""
     parts = re.findall(r"[0-9]+|[^0-9]+", name.lower())

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from standfast.base.boolean import is_true
 from standfast.base.situation import OperationStatus, ResourceStatus, Situation
 from standfast.compat.exit_codes import is_masked_probe, ocf_text
-from standfast.compat.status_page import Page, View, count_text, is_true, name_key, sorted_nodes
+from standfast.compat.status_page import Page, View, count_text, name_key, sorted_nodes
 
 
 def leaves(resources: Iterable[ResourceStatus]) -> list[ResourceStatus]:

@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from standfast.api.status import situation_from_json
+from standfast.base.boolean import is_true
 from standfast.base.situation import FailCount, NodeStatus, OperationStatus, ResourceStatus, Situation
 from standfast.compat.dates import Date, ctime_text, iso_text
 from standfast.compat.exit_codes import execution_text, interval_text, is_masked_probe, ocf_text
 from standfast.compat.fencing_text import sections as fencing_sections
-from standfast.compat.status_page import FULL, Page, View, count_text, is_true, sorted_nodes
+from standfast.compat.status_page import FULL, Page, View, count_text, sorted_nodes
 from standfast.compat.status_resources import (
     base_id,
     brief_lines,

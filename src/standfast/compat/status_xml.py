@@ -9,11 +9,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from standfast.api.status import situation_from_json
+from standfast.base.boolean import is_true
 from standfast.base.situation import NodeStatus, OperationStatus, ResourceStatus, Situation
 from standfast.compat.dates import Date, ctime_text, iso_text
 from standfast.compat.exit_codes import execution_text, ocf_text
 from standfast.compat.fencing_text import attributes as fence_event
-from standfast.compat.status_page import FULL, View, is_true, sorted_nodes
+from standfast.compat.status_page import FULL, View, sorted_nodes
 from standfast.compat.status_resources import base_id, is_disabled, is_fully_active, is_promotable, is_unique, is_wanted, placed
 from standfast.compat.status_text import (
     fail_count,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from lxml.etree import _Element as Element
 
+from standfast.base.boolean import is_true
 from standfast.cib.apply import Outcome
 from standfast.cib.operations import Operation
 from standfast.controller import bookkeeping, reading
@@ -14,8 +15,6 @@ from standfast.controller.messages import Landed
 from standfast.controller.roll import Roll
 from standfast.executor import history
 from standfast.executor.api import OpStatus, Rc
-
-TRUE = ("true", "yes", "on", "1", "y")
 
 
 def records(root: Element, roll: Roll, cluster_name: str) -> tuple[Operation, ...]:
@@ -61,7 +60,7 @@ def failure(root: Element, name: str, note: Landed, now_s: int) -> tuple[Operati
     (start-failure-is-fatal) a failed start, is for ever."""
     fatal = note.action == "stop"
     if note.action == "start":
-        fatal = reading.option(root, "start-failure-is-fatal", "true").lower() in TRUE
+        fatal = is_true(reading.option(root, "start-failure-is-fatal", "true"))
     key = f"fail-count-{note.resource}#{note.action}_{note.interval_ms}"
     old = reading.transient_attribute(root, note.node, key) or "0"
     count = "INFINITY" if fatal or not old.isdigit() else str(int(old) + 1)

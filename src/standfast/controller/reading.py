@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from lxml.etree import _Element as Element
 
+from standfast.base import boolean
 from standfast.base.ids import NodeId
 from standfast.cib import access
 
@@ -46,8 +47,7 @@ def expected(root: Element, node: NodeId) -> str:
 
 def is_true(root: Element, name: str, alias: str = "") -> bool:
     """Whether a cluster option is on; it is when nothing is said."""
-    value = option(root, name, option(root, alias, "true") if alias else "true")
-    return value.lower() in ("true", "yes", "on", "1", "y")
+    return boolean.is_true(option(root, name, option(root, alias, "true") if alias else "true"))
 
 
 def fences_by_cloud(root: Element) -> bool:

@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from lxml.etree import _Element as Element
 
+from standfast.base.boolean import is_true
 from standfast.base.dataclass import dataclass
 from standfast.base.report import Report, warning
 from standfast.cib import access
@@ -20,7 +21,6 @@ from standfast.openstack.model import address, is_single
 CLOUD, MODE, DVR, ALLOW, ID = "openstack-cloud", "openstack-mode", "openstack-dvr", "openstack-allow", "openstack-id"
 ADDRESSES_MAX = 200
 UP_RC = (0, 8)
-TRUE = ("true", "yes", "on", "1", "y")
 DEFAULT_CLUSTER = "standfast"
 
 
@@ -113,7 +113,7 @@ def nodes(root: Element, fenced: frozenset[str] = frozenset()) -> tuple[NodeWish
 def lost(root: Element) -> frozenset[str]:
     """Nodes of which nobody knows what they do: expected to take part, and they do not; and those that were never seen, unless
     `startup-fencing` is off. A node that left in order has given up its addresses itself; one that was fenced has none."""
-    unseen = (option(root, "startup-fencing") or "true").lower() in TRUE
+    unseen = is_true(option(root, "startup-fencing") or "true")
     found = set()
     states = {state.get("uname", ""): state for state in root.iterfind("status/node_state")}
     for node in nodes(root):

@@ -6,6 +6,8 @@ import re
 from enum import IntEnum
 from functools import lru_cache
 
+from standfast.base.boolean import FALSE, TRUE
+
 FEATURE_SET = "3.20.5"
 BAD_VALUE = "Bad input value provided"
 """What the original says of a score that is none."""
@@ -41,8 +43,6 @@ _ROLES = {
     "master": Role.PROMOTED,
 }
 
-_TRUE = frozenset(("true", "on", "yes", "y", "1"))
-_FALSE = frozenset(("false", "off", "no", "n", "0"))
 _SHORT = 19  # digits that surely fit into 64 bits, one less than the largest has
 _INTEGER = re.compile(r"\s*([+-]?\d+)")
 _MS = re.compile(r"\s*([+-]?\d+)[\d.]*\s*(.*)$", re.DOTALL)
@@ -71,9 +71,9 @@ def parse_role(text: str | None) -> Role:
 def parse_bool(text: str | None) -> bool | None:
     """true/on/yes/y/1 and false/off/no/n/0 in any case; None for anything else."""
     lowered = (text or "").lower()
-    if lowered in _TRUE:
+    if lowered in TRUE:
         return True
-    return False if lowered in _FALSE else None
+    return False if lowered in FALSE else None
 
 
 def is_true(text: str | None) -> bool:

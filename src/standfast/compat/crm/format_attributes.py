@@ -11,6 +11,7 @@ import re
 
 from lxml import etree
 
+from standfast.base.boolean import is_true
 from standfast.base.dataclass import dataclass
 from standfast.compat.crm import words
 from standfast.compat.crm.parse_resources import Providers, heartbeat_only
@@ -167,7 +168,7 @@ def resource_sets(element: etree._Element) -> list[str]:
 
 
 def _is_true(text: str | None) -> bool:
-    return text is None or text.lower() in ("true", "yes", "on", "1", "y")
+    return text is None or is_true(text)
 
 
 def member(element: etree._Element, name: str, qualifier: str) -> str:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from ipaddress import ip_address, ip_interface, ip_network
 from typing import TYPE_CHECKING
 
+from standfast.base.boolean import is_true
 from standfast.base.dataclass import dataclass
 from standfast.base.ids import NodeId
 from standfast.base.report import Refused, error
@@ -28,8 +29,6 @@ NODES_MAX = 16
 SERVICES_MAX = 500
 HOST_BITS = 8
 """Where a netmask says nothing about the network (/32, or none), the network is taken to be the address's /24 (or /120)."""
-
-TRUE = ("true", "yes", "on", "1", "y")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +91,7 @@ def cast_of(config: ClusterConfig, root: etree._Element, quorum: QuorumSettings,
     _number_nodes(configuration, named, notes)
     _score_promotable(configuration, services, notes)
     policy = _option(configuration, "no-quorum-policy", "stop")
-    if _option(configuration, "stonith-enabled", "true").lower() in TRUE:
+    if is_true(_option(configuration, "stonith-enabled", "true")):
         notes.append("stonith-enabled is true: fencing devices are not played; what has to wait for fencing is shown as waiting")
     race = fence_race(configuration) if quorum.two_node else None
     if race is not None:
@@ -197,7 +196,7 @@ def _service(element: etree._Element, source: etree._Element) -> Service:
     clone = next((one for one in element.iterancestors("clone", "master")), None)
     is_ip = clone is None and f"{standard}:{provider}:{kind}" in NATIVE_AGENTS
     address, network = _address(element) if is_ip else ("", "")
-    is_promotable = clone is not None and (clone.tag == "master" or _meta(clone, "promotable").lower() in TRUE)
+    is_promotable = clone is not None and (clone.tag == "master" or is_true(_meta(clone, "promotable")))
     most = "" if clone is None else _meta(clone, "promoted-max") or _meta(clone, "master-max")
     ops = [*element.iterfind("operations/op"), *source.iterfind("operations/op")]
     has_monitor = any(op.get("name") == "monitor" and op.get("interval", "0") not in ("0", "0s") for op in ops)
