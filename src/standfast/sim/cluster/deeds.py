@@ -199,12 +199,10 @@ class Deeds:
 
     def _carrier(self, words: list[str]) -> None:
         node, kernel = _node(words[0]), self.world.machines[_node(words[0])].kernel
-        if kernel.carrier == (words[1] == "on"):
-            return
-        if kernel.carrier:
+        if words[1] == "off" and kernel.carrier:
             kernel.unplug()
             self._wires(node, self.world.cut_wire)
-        else:
+        elif words[1] == "on" and not kernel.is_forwarded:
             port_ms = int(words[2]) if len(words) > 2 else 0
             kernel.plug_in(port_ms, lambda: self._wires(node, self.world.mend_wire))
 

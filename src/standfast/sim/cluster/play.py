@@ -140,7 +140,7 @@ class Player:
             machine.disk.trouble = Trouble.NONE
             machine.agents.habits.clear()
             machine.hiccup = None
-            if not machine.kernel.carrier:
+            if not machine.kernel.is_forwarded:
                 self.deeds.do(f"carrier {node} on")
             if node in world.oracle.by_hand:
                 machine.kernel.drop(ADDRESS)
