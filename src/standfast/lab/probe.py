@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from bisect import bisect_left
+from collections.abc import Iterable
 
 from standfast.base.dataclass import dataclass
 from standfast.lab.spaces import Space, mortal
@@ -60,6 +61,12 @@ class Answered:
     host: str
 
 
+def in_order_asked(answers: Iterable[Answered]) -> list[Answered]:
+    """An answer tells who had the address when it was given. The kernel of a host whose cable is pulled keeps what it cannot send
+    (it asks for the client's MAC anew), and sends it when the cable is back, seconds later."""
+    return sorted(answers, key=lambda answer: answer.asked_s)
+
+
 class Responder:
     """The answering half, on one host's network."""
 
@@ -101,8 +108,10 @@ class Probe:
         return next((a.at_s - since_s for a in self.answers(since_s) if a.host != not_from), None)
 
     def served_by(self, since_s: float) -> list[str]:
-        """The hosts that answered, in order, repetitions left out. A, B is a move; A, B, A is a client that saw two holders."""
-        return [host for host, _ in itertools.groupby(a.host for a in self.answers(since_s))]
+        """The hosts that answered what was asked since, in that order, repetitions left out. A, B is a move; A, B, A is a client
+        that saw two holders."""
+        asked = in_order_asked(a for a in self.answers(since_s) if a.asked_s >= since_s)
+        return [host for host, _ in itertools.groupby(a.host for a in asked)]
 
     def outage_s(self, since_s: float) -> float | None:
         """The longest gap between two answers from just before `since_s` on; None without two answers."""

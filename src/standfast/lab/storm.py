@@ -28,7 +28,7 @@ from standfast.base.dataclass import dataclass
 from standfast.lab import clock, files
 from standfast.lab.lab import VIP, Host, Lab, wait_until
 from standfast.lab.measures import delete_address
-from standfast.lab.probe import Answered, Probe
+from standfast.lab.probe import Answered, Probe, in_order_asked
 from standfast.lab.stacks import Standfast
 from standfast.lab.watch import HolderWatch
 
@@ -235,7 +235,7 @@ class Storm:
 
 def flapped(answers: list[Answered]) -> str:
     """Where the client was answered by A, by B for less than FLAP_S, and by A again: "A B A at 12.3 s", or ""."""
-    runs = [(host, list(group)) for host, group in itertools.groupby(answers, key=lambda answer: answer.host)]
+    runs = [(host, list(group)) for host, group in itertools.groupby(in_order_asked(answers), key=lambda answer: answer.host)]
     for (before, _), (between, group), (after, _) in zip(runs, runs[1:], runs[2:], strict=False):
         if before == after and group[-1].at_s - group[0].at_s < FLAP_S:
             return f"{before} {between} {after}"

@@ -60,6 +60,15 @@ def test_a_client_that_sees_two_holders_is_seen() -> None:
     assert probe_of((1.0, "a"), (1.1, "b"), (1.2, "a"), (1.3, "a")).served_by(0) == ["a", "b", "a"]
 
 
+@pytest.mark.usefixtures("without_processes")
+def test_an_answer_that_a_pulled_cable_kept_is_none_of_now() -> None:
+    """Asked of a before the fault at 1.0, and sent when the cable came back, between two answers of b."""
+    probe = probe_of((0.9, "a"), (1.5, "b"))
+    probe._answers += [Answered(2.0, 0.95, "a"), Answered(2.1, 2.1, "b")]
+    assert probe.served_by(1.0) == ["b"]
+    assert probe.served_by(0.8) == ["a", "b"]
+
+
 def test_overlaps_of_holders_add_up() -> None:
     watch = watch_of(
         (1.0, "a", True), (2.0, "b", True), (2.25, "a", False), (3.0, "a", True), (3.5, "b", False), (4.0, "a", False)
